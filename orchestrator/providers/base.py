@@ -1,0 +1,573 @@
+"""
+What a connector is: a codec, not a client.
+
+A connector turns our parameters into the provider's requests and the provider's
+answers into our outcomes. It opens no connection, reads no clock and no bytes.
+What it does with a provider is written as a generator, an *exchange*: it yields
+a `Request` and is sent the `Reply`, or yields `Prepare` and is sent an image
+that fits. The runtime drives it and owns time-outs, limits, retries, redaction.
+
+Three rules make paying twice impossible to write by accident:
+
+1.  At most one request of an exchange has `spends=True`, and it is the last one.
+    The runtime stores the request durably before it sends that one.
+2.  What comes before it may be repeated after a crash; nothing may come after it.
+3.  The exchange is rebuilt from scratch for a resend, never continued: its
+    spending request must come out the same for the same parameters and answers.
+
+What a provider says is data (`Accepted`, `Pending`, `Done`, `Failed`, …), never
+an exception: it goes into the log.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from orchestrator.errors import Failure
+
+# --- what goes out ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    One HTTP request to a provider.
+
+    *path* is appended to the connection's base URL and gets its credentials. *url*
+    instead is an absolute address that the provider gave us (an upload, say): it
+    is sent exactly as it is, without re-quoting and without credentials.
+    *json* may hold `Hole`s anywhere; *content* sends the bytes of an image.
+    """
+
+    method: str
+    path: str = ""
+    url: str | None = None
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    content: "PreparedBytes | None" = None
+    spends: bool = False
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: header names are lower case, *body* is complete."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Hole:
+    """A place in a request body that is filled when it is sent, so that the log never holds what fills it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackUrl(Hole):
+    """The job's own callback URL. Left out of the body (its key too) when callbacks are off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inline(Hole):
+    """The bytes of an image, as text in the body."""
+
+    image: "PreparedBytes"
+    form: Literal["data_uri", "base64"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Hole):
+    """A signed, expiring link on our public listener, for providers that only take URLs."""
+
+    image: "PreparedBytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential(Hole):
+    """A field of the connection's settings, for providers that want it in the body."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestNumber(Hole):
+    """The next integer of the connection's persisted counter; taken once per job, kept for a resend."""
+
+
+# --- images ----------------------------------------------------------------------------------
+
+
+class ArtifactRef(BaseModel):
+    """An artifact we hold, as `steps.x.artifacts[0]` gives it; only the digest matters."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    media_type: str | None = None
+    name: str | None = None
+
+
+class FileRef(BaseModel):
+    """A file that the provider already holds: `{file_id: …}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file_id: str = Field(min_length=1)
+
+
+def _image_text(value: Any) -> Any:
+    if isinstance(value, str) and not value.startswith(("http://", "https://", "data:", "artifact:sha256:")):
+        raise PydanticCustomError(
+            "image", "an image is an http(s) URL, a data URI, or an artifact (artifact:sha256:…)"
+        )
+    return value
+
+
+_IMAGE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"digest": {"type": "string"}}, "required": ["digest"]},
+    ],
+    "format": "image",
+    "description": "An image: URL, data URI, artifact, or uploaded file.",
+}
+
+Image = Annotated[str | ArtifactRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)]
+"""An image parameter: http(s) URL, data URI, `artifact:sha256:…`, or an artifact object."""
+
+ImageOrFile = Annotated[str | ArtifactRef | FileRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)]
+"""Likewise, or `{file_id: …}` of a file that the provider already holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepts:
+    """
+    What an operation takes as an image.
+
+    *url*: an http(s) URL is passed on untouched instead of being downloaded.
+    *bytes_max* in bytes, *long_side_max* in pixels; None = no limit known.
+    *media_types*: what the bytes may be; the first is what others are converted to.
+    """
+
+    media_types: Sequence[str] = ("image/jpeg", "image/png")
+    url: bool = False
+    bytes_max: int | None = None
+    long_side_max: int | None = None
+    resize: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Asks the runtime for an image in a form that the operation takes."""
+
+    image: str | ArtifactRef
+    accepts: Accepts = Accepts()
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedUrl:
+    """The image is at a URL that the provider can fetch."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedBytes:
+    """The image is an artifact of ours, in a form that fits. Dimensions in pixels, *size* in bytes."""
+
+    digest: str
+    media_type: str
+    size: int
+    width: int | None
+    height: int | None
+    name: str
+
+
+# --- what an exchange may conclude -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The task is theirs now; its result comes later. *poll_s* asks for the first look this soon."""
+
+    task_id: str
+    poll_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Still being worked on. *progress* is a word for people; *poll_s* asks for the next look this soon."""
+
+    progress: str | None = None
+    poll_s: float | None = None
+    resource_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """One file of a result, to be downloaded at once."""
+
+    url: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The result. *output* is what workflows see; *files* become artifacts, in this order."""
+
+    output: dict[str, Any]
+    files: tuple[ResultFile, ...] = ()
+    credits: float | None = None
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The provider's final word: it will not bring a result."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """
+    The submit was refused and nothing was accepted.
+
+    *wait*: only for now (no credits, too many requests): the same job is tried
+    again, after *retry_after_s* where the provider says so.
+    """
+
+    failure: Failure
+    wait: bool = False
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The answer does not tell whether the task was accepted (5xx, unreadable, 2xx without an id)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A look failed in a way that says nothing about the task (5xx, 429, unreadable): look again."""
+
+    reason: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """The credentials or the access token were refused; the runtime logs in once more, then gives up."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A look-up found what an uncertain submit had created. Either id is enough."""
+
+    task_id: str | None = None
+    resource_id: str | None = None
+
+
+SubmitOutcome = Accepted | Done | Failed | Rejected | Unclear | Unauthorized
+CheckOutcome = Pending | Done | Failed | Retry | Unauthorized
+LookUpOutcome = Found | Retry | Unauthorized | None
+
+T = TypeVar("T")
+Exchange = Generator[Request | Prepare, Any, T]
+"""Yields `Request` (is sent a `Reply`) or `Prepare` (is sent `PreparedUrl | PreparedBytes`)."""
+
+
+# --- what a callback says --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One delivery on a job's callback URL, as it came."""
+
+    method: str
+    query: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something happened: ask the provider. The ids are for comparison and adoption, never followed."""
+
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The callback itself is the truth; only for providers that nobody can ask."""
+
+    task_id: str
+    outcome: Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Not what the document promises. The job is looked at all the same."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meaningless:
+    """Readable, and says nothing (an empty slot was filled with nothing)."""
+
+
+CallbackMeaning = Hint | Verdict | Unreadable | Meaningless
+
+
+# --- parameters ------------------------------------------------------------------------------
+
+
+class Params(BaseModel):
+    """
+    Base of every operation's parameters: what authors write, so unknown names are refused.
+
+    Rules across fields go into `conflicts`, which also serves the check of a
+    workflow file, where some values are expressions and not known yet.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """
+        Yield (field, message) for every rule across fields that *given* breaks.
+
+        Shape:   *given* holds only the fields that were given and are known; a rule
+                 that needs one that is missing must keep silent about it.
+        """
+        yield from ()
+
+    @model_validator(mode="after")
+    def _no_conflicts(self) -> Self:
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        problems = list(self.conflicts(given))
+        if problems:
+            raise PydanticCustomError("conflict", "{text}", {"text": "; ".join(m for _, m in problems)})
+        return self
+
+
+class Output(BaseModel):
+    """Base of every operation's output: what providers send, so unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+@dataclass(frozen=True, slots=True)
+class ParamProblem:
+    """One thing wrong with parameters: where (`attributes`, `age`) and what."""
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str | None = None
+
+
+def check_params(
+    model: type[BaseModel], values: Mapping[str, Any], *, is_unknown: Callable[[Any], bool] = lambda value: False
+) -> list[ParamProblem]:
+    """
+    Return everything wrong with *values*, which may hold values not known yet.
+
+    A problem that only an unknown value could answer for is left out.
+    """
+    problems: list[ParamProblem] = []
+    try:
+        model.model_validate(dict(values))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_context=False):
+            path, hidden = _path_in(values, detail["loc"], is_unknown)
+            if hidden or detail["type"] == "conflict" or _holds_unknown(detail.get("input"), is_unknown):
+                if detail["type"] != "missing" or hidden:
+                    continue
+            problem = ParamProblem(path, detail["msg"])
+            if problem not in problems:
+                problems.append(problem)
+    if issubclass(model, Params):
+        known = {k: v for k, v in values.items() if not _holds_unknown(v, is_unknown)}
+        present = known | {k: None for k in ()}
+        problems += [ParamProblem((name,), message) for name, message in model.conflicts(present)]
+    return problems
+
+
+def _holds_unknown(value: Any, is_unknown: Callable[[Any], bool]) -> bool:
+    if is_unknown(value):
+        return True
+    if isinstance(value, Mapping):
+        return any(_holds_unknown(v, is_unknown) for v in value.values())
+    if isinstance(value, list | tuple):
+        return any(_holds_unknown(v, is_unknown) for v in value)
+    return False
+
+
+def _path_in(
+    values: Any, loc: tuple[int | str, ...], is_unknown: Callable[[Any], bool]
+) -> tuple[tuple[str | int, ...], bool]:
+    """Follow pydantic's *loc* through *values*, leaving out the names of union members it contains."""
+    path: list[str | int] = []
+    at = values
+    for part in loc:
+        if is_unknown(at):
+            return tuple(path), True
+        if isinstance(at, Mapping) and isinstance(part, str):
+            if part in at:
+                at = at[part]
+                path.append(part)
+            elif part == loc[-1] and part.isidentifier():
+                path.append(part)
+        elif isinstance(at, list | tuple) and isinstance(part, int) and part < len(at):
+            at = at[part]
+            path.append(part)
+    return tuple(path), is_unknown(at)
+
+
+# --- the connector ---------------------------------------------------------------------------
+
+
+class Waiting(Enum):
+    """How the end of a task becomes known."""
+
+    NONE = "none"
+    """The submit's answer is the result; there is nothing to wait for."""
+    HINT = "hint"
+    """A callback says that something happened; the truth is asked from the API."""
+    VERDICT = "verdict"
+    """The callback is the truth; there is no API to ask."""
+    HEARTBEAT = "heartbeat"
+    """Only polls tell, and a task that nobody polls for some seconds is lost."""
+    POLL = "poll"
+    """Only polls tell; a poll may be held open by the provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """What an exchange may know about the job it submits."""
+
+    job: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A submitted job, as its check, look-up and callback need it. *params* as validated at the submit."""
+
+    job: str
+    task_id: str | None
+    resource_id: str | None
+    params: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """
+    One thing a provider can do.
+
+    *submit*   makes the exchange that starts it (for `Waiting.NONE`: that does it).
+    *check*    makes the exchange that asks how it stands; None where nobody can ask.
+    *look_up*  makes the exchange that searches for what an uncertain submit created.
+    *resend*   the provider ignores a second submit with the same key or number.
+    *spends*   a submit costs money, or has another effect that must not be had twice.
+    *timeout_s* per attempt, *poll_s* between heartbeats, *lost_after_s* without one.
+    *price*    credits that these parameters cost, where a price list says so.
+    """
+
+    name: str
+    summary: str
+    params: type[Params]
+    output: type[Output]
+    submit: Callable[[Any, Submit], Exchange[SubmitOutcome]]
+    check: Callable[[Task], Exchange[CheckOutcome]] | None = None
+    look_up: Callable[[Task], Exchange[LookUpOutcome]] | None = None
+    waiting: Waiting = Waiting.NONE
+    resend: bool = False
+    spends: bool = False
+    timeout_s: float = 1800.0
+    poll_s: float | None = None
+    lost_after_s: float | None = None
+    poll_timeout_s: float | None = None
+    price: Callable[[Any], float | None] = lambda params: None
+
+
+class ConnectionSettings(BaseModel):
+    """What every connection may set; each kind adds its credentials. Durations are texts such as 30s."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    base_url: str
+    rate_limits: list[str]
+    max_in_flight: int | None = Field(default=None, ge=1)
+    first_check: str = "30s"
+    max_check_interval: str = "5m"
+    uncertain_grace: str = "5m"
+    request_timeout: str = "30s"
+    budget: dict[str, Any] | None = None
+    prices: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An access token, and for how long it may be used, in seconds."""
+
+    token: str
+    valid_s: float
+
+
+class Connector(Protocol):
+    """
+    One configured account of a provider. Its methods are pure.
+
+    Made by the kind's `connect(settings)`, with settings already validated.
+    """
+
+    kind: str
+    settings: ConnectionSettings
+    operations: Mapping[str, Operation]
+
+    def headers(self, token: str | None) -> Mapping[str, str]:
+        """Return the headers that carry the credentials; *token* is what `login` gave."""
+        ...
+
+    def secrets(self) -> Sequence[SecretStr]:
+        """Return every credential, so that redaction and tests know what must never be seen."""
+        ...
+
+    def login(self, now_ms: int, seal: Callable[[str, bytes], bytes]) -> Exchange[Login | Failed | Retry] | None:
+        """
+        Make the exchange that gets an access token, or return None where none is needed.
+
+        *seal(public_key, text)* encrypts with RSA PKCS#1 v1.5; it is handed in because its padding is random.
+        """
+        ...
+
+    def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
+        """Say what a delivery means. Never raises: what cannot be read is `Unreadable`."""
+        ...
+
+    def read_credits(self, reply: Reply) -> float | None:
+        """Return the balance that *reply* shows, where the provider shows one."""
+        ...
