@@ -24,7 +24,7 @@ class Keyring:
         self.newest = next(iter(self._keys))
 
     def callback_token(self, connection: str, job: str, *, key: str | None = None) -> str:
-        """Return the token for *job*; *key* names an older signing key, for a resend that must be identical."""
+        """Return the token for *job*; *key* names an older key, for a resend that must be identical."""
         tag = self._tag(key or self.newest, f"callback\n{connection}\n{job}")
         return f"{job}.{tag}"
 

@@ -1,1 +1,1 @@
-"""What a workflow is: the YAML language, its expressions, its graph. Pure, and ignorant that anything ever runs."""
+"""What a workflow is: the YAML language, its expressions, its graph. Pure: knows nothing of running."""

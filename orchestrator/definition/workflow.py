@@ -40,7 +40,7 @@ class Condition(Protocol):
 
     @property
     def asks_status(self) -> bool:
-        """Whether it calls success(), failure(), always() or cancelled(); if not, success() is required too."""
+        """Whether it calls a status function; if not, success() is required besides."""
         ...
 
     def holds(self, scope: Scope, status: Mapping[str, Callable[[], bool]]) -> bool:

@@ -7,13 +7,11 @@ What it does with a provider is written as a generator, an *exchange*: it yields
 a `Request` and is sent the `Reply`, or yields `Prepare` and is sent an image
 that fits. The runtime drives it and owns time-outs, limits, retries, redaction.
 
-Three rules make paying twice impossible to write by accident:
-
-1.  At most one request of an exchange has `spends=True`, and it is the last one.
-    The runtime stores the request durably before it sends that one.
-2.  What comes before it may be repeated after a crash; nothing may come after it.
-3.  The exchange is rebuilt from scratch for a resend, never continued: its
-    spending request must come out the same for the same parameters and answers.
+The one request that spends money is special, and its shape makes paying twice
+hard to write by accident. A submit exchange does not yield it but *returns* it;
+the runtime stores it durably, sends it, and gives the reply to `Operation.read`.
+So nothing can come after it, what comes before it may be repeated after a crash,
+and an answer to a resend is read by the same function as the first one.
 
 What a provider says is data (`Accepted`, `Pending`, `Done`, `Failed`, …), never
 an exception: it goes into the log.
@@ -59,7 +57,6 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
     content: "PreparedBytes | None" = None
-    spends: bool = False
     timeout_s: float | None = None
 
 
@@ -151,7 +148,9 @@ _IMAGE_SCHEMA = {
 Image = Annotated[str | ArtifactRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)]
 """An image parameter: http(s) URL, data URI, `artifact:sha256:…`, or an artifact object."""
 
-ImageOrFile = Annotated[str | ArtifactRef | FileRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)]
+ImageOrFile = Annotated[
+    str | ArtifactRef | FileRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)
+]
 """Likewise, or `{file_id: …}` of a file that the provider already holds."""
 
 
@@ -289,6 +288,7 @@ class Found:
 
 
 SubmitOutcome = Accepted | Done | Failed | Rejected | Unclear | Unauthorized
+"""`Failed` here means: refused for good, or broken before anything was sent that could cost money."""
 CheckOutcome = Pending | Done | Failed | Retry | Unauthorized
 LookUpOutcome = Found | Retry | Unauthorized | None
 
@@ -388,7 +388,10 @@ class ParamProblem:
 
 
 def check_params(
-    model: type[BaseModel], values: Mapping[str, Any], *, is_unknown: Callable[[Any], bool] = lambda value: False
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    *,
+    is_unknown: Callable[[Any], bool] = lambda value: False,
 ) -> list[ParamProblem]:
     """
     Return everything wrong with *values*, which may hold values not known yet.
@@ -401,16 +404,17 @@ def check_params(
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_context=False):
             path, hidden = _path_in(values, detail["loc"], is_unknown)
-            if hidden or detail["type"] == "conflict" or _holds_unknown(detail.get("input"), is_unknown):
-                if detail["type"] != "missing" or hidden:
-                    continue
+            # A required field that is absent is wrong whatever the unknown values turn out to be;
+            # rules across fields are asked below, without what is unknown.
+            excused = detail["type"] == "conflict" or _holds_unknown(detail["input"], is_unknown)
+            if hidden or (excused and detail["type"] != "missing"):
+                continue
             problem = ParamProblem(path, detail["msg"])
             if problem not in problems:
                 problems.append(problem)
     if issubclass(model, Params):
         known = {k: v for k, v in values.items() if not _holds_unknown(v, is_unknown)}
-        present = known | {k: None for k in ()}
-        problems += [ParamProblem((name,), message) for name, message in model.conflicts(present)]
+        problems += [ParamProblem((name,), message) for name, message in model.conflicts(known)]
     return problems
 
 
@@ -486,7 +490,9 @@ class Operation:
     """
     One thing a provider can do.
 
-    *submit*   makes the exchange that starts it (for `Waiting.NONE`: that does it).
+    *submit*   makes the exchange that ends with the request that starts it, or with an
+               outcome where none is needed (refused on the way, or done without it).
+    *read*     says what the reply to that request means; given the parameters too.
     *check*    makes the exchange that asks how it stands; None where nobody can ask.
     *look_up*  makes the exchange that searches for what an uncertain submit created.
     *resend*   the provider ignores a second submit with the same key or number.
@@ -499,7 +505,8 @@ class Operation:
     summary: str
     params: type[Params]
     output: type[Output]
-    submit: Callable[[Any, Submit], Exchange[SubmitOutcome]]
+    submit: Callable[[Any, Submit], Exchange[Request | SubmitOutcome]]
+    read: Callable[[Any, Reply], SubmitOutcome]
     check: Callable[[Task], Exchange[CheckOutcome]] | None = None
     look_up: Callable[[Task], Exchange[LookUpOutcome]] | None = None
     waiting: Waiting = Waiting.NONE
@@ -556,7 +563,9 @@ class Connector(Protocol):
         """Return every credential, so that redaction and tests know what must never be seen."""
         ...
 
-    def login(self, now_ms: int, seal: Callable[[str, bytes], bytes]) -> Exchange[Login | Failed | Retry] | None:
+    def login(
+        self, now_ms: int, seal: Callable[[str, bytes], bytes]
+    ) -> Exchange[Login | Failed | Retry] | None:
         """
         Make the exchange that gets an access token, or return None where none is needed.
 
