@@ -34,7 +34,25 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from orchestrator.errors import Failure
+from orchestrator.outcomes import Accepted as Accepted
+from orchestrator.outcomes import Callback as Callback
+from orchestrator.outcomes import CallbackMeaning as CallbackMeaning
+from orchestrator.outcomes import CheckOutcome as CheckOutcome
+from orchestrator.outcomes import Done as Done
+from orchestrator.outcomes import Failed as Failed
+from orchestrator.outcomes import Found as Found
+from orchestrator.outcomes import Hint as Hint
+from orchestrator.outcomes import LookUpOutcome as LookUpOutcome
+from orchestrator.outcomes import Meaningless as Meaningless
+from orchestrator.outcomes import Pending as Pending
+from orchestrator.outcomes import Rejected as Rejected
+from orchestrator.outcomes import ResultFile as ResultFile
+from orchestrator.outcomes import Retry as Retry
+from orchestrator.outcomes import SubmitOutcome as SubmitOutcome
+from orchestrator.outcomes import Unauthorized as Unauthorized
+from orchestrator.outcomes import Unclear as Unclear
+from orchestrator.outcomes import Unreadable as Unreadable
+from orchestrator.outcomes import Verdict as Verdict
 
 # --- what goes out ---------------------------------------------------------------------------
 
@@ -198,146 +216,9 @@ class PreparedBytes:
     name: str
 
 
-# --- what an exchange may conclude -----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The task is theirs now; its result comes later. *poll_s* asks for the first look this soon."""
-
-    task_id: str
-    poll_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Still being worked on. *progress* is a word for people; *poll_s* asks for the next look this soon."""
-
-    progress: str | None = None
-    poll_s: float | None = None
-    resource_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResultFile:
-    """One file of a result, to be downloaded at once."""
-
-    url: str
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """The result. *output* is what workflows see; *files* become artifacts, in this order."""
-
-    output: dict[str, Any]
-    files: tuple[ResultFile, ...] = ()
-    credits: float | None = None
-    task_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The provider's final word: it will not bring a result."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """
-    The submit was refused and nothing was accepted.
-
-    *wait*: only for now (no credits, too many requests): the same job is tried
-    again, after *retry_after_s* where the provider says so.
-    """
-
-    failure: Failure
-    wait: bool = False
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """The answer does not tell whether the task was accepted (5xx, unreadable, 2xx without an id)."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """A look failed in a way that says nothing about the task (5xx, 429, unreadable): look again."""
-
-    reason: str
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unauthorized:
-    """The credentials or the access token were refused; the runtime logs in once more, then gives up."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A look-up found what an uncertain submit had created. Either id is enough."""
-
-    task_id: str | None = None
-    resource_id: str | None = None
-
-
-SubmitOutcome = Accepted | Done | Failed | Rejected | Unclear | Unauthorized
-"""`Failed` here means: refused for good, or broken before anything was sent that could cost money."""
-CheckOutcome = Pending | Done | Failed | Retry | Unauthorized
-LookUpOutcome = Found | Retry | Unauthorized | None
-
 T = TypeVar("T")
 Exchange = Generator[Request | Prepare, Any, T]
 """Yields `Request` (is sent a `Reply`) or `Prepare` (is sent `PreparedUrl | PreparedBytes`)."""
-
-
-# --- what a callback says --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """One delivery on a job's callback URL, as it came."""
-
-    method: str
-    query: str
-    content_type: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """Something happened: ask the provider. The ids are for comparison and adoption, never followed."""
-
-    task_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The callback itself is the truth; only for providers that nobody can ask."""
-
-    task_id: str
-    outcome: Done | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Not what the document promises. The job is looked at all the same."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Meaningless:
-    """Readable, and says nothing (an empty slot was filled with nothing)."""
-
-
-CallbackMeaning = Hint | Verdict | Unreadable | Meaningless
 
 
 # --- parameters ------------------------------------------------------------------------------
