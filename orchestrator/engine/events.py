@@ -1,0 +1,333 @@
+"""
+Every fact the log can hold about a run, and its way to JSON and back.
+
+An event is immutable and small, names what happened in the past tense, and never
+holds a secret. Its JSON is kept for ever: a field may be added with a default,
+never renamed or removed; what changes its meaning is a new schema version.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import orjson
+
+SCHEMA = 1
+"""The version written beside each event's data."""
+
+Verdict = Literal["accepted", "duplicate", "late", "mismatch", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact. *at* in microseconds since the epoch, UTC."""
+
+    type: ClassVar[str] = ""
+    at: int
+
+    @property
+    def subject(self) -> str:
+        """What the fact is about: a job's id, a step instance, or nothing for the run itself."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent(Event):
+    """A fact about one job."""
+
+    job: str
+
+    @property
+    def subject(self) -> str:
+        return self.job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEvent(Event):
+    """A fact about one step, or about one instance of it where *index* is a number."""
+
+    step: str
+    index: int | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.step if self.index is None else f"{self.step}[{self.index}]"
+
+
+# --- the run ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCreated(Event):
+    type: ClassVar[str] = "run.created"
+    run: str
+    workflow: str
+    digest: str
+    inputs: dict[str, Any]
+    labels: dict[str, str]
+    deadline_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    type: ClassVar[str] = "run.started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelRequested(Event):
+    """From here on nothing new is submitted. *cause*: a person asked, or the run's own deadline passed."""
+
+    type: ClassVar[str] = "run.cancel_requested"
+    cause: Literal["operator", "timeout"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSucceeded(Event):
+    type: ClassVar[str] = "run.succeeded"
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed(Event):
+    type: ClassVar[str] = "run.failed"
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelled(Event):
+    type: ClassVar[str] = "run.cancelled"
+
+
+# --- steps -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(StepEvent):
+    type: ClassVar[str] = "step.started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepExpanded(StepEvent):
+    """A `for_each` was evaluated. *digests*: one short digest an item, as evidence of what was evaluated."""
+
+    type: ClassVar[str] = "step.expanded"
+    count: int
+    digests: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSkipped(StepEvent):
+    type: ClassVar[str] = "step.skipped"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSucceeded(StepEvent):
+    """*job* is the one whose result won; None for a whole `for_each`."""
+
+    type: ClassVar[str] = "step.succeeded"
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(StepEvent):
+    type: ClassVar[str] = "step.failed"
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCancelled(StepEvent):
+    type: ClassVar[str] = "step.cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(StepEvent):
+    """Attempt *attempt* follows at *due_at*, because of *error*."""
+
+    type: ClassVar[str] = "retry.scheduled"
+    attempt: int
+    due_at: int
+    error: dict[str, Any]
+
+
+# --- jobs ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCreated(JobEvent):
+    """*params* as evaluated; not before *due_at* is it submitted."""
+
+    type: ClassVar[str] = "job.created"
+    step: str
+    index: int | None
+    attempt: int
+    connection: str
+    operation: str
+    params: dict[str, Any]
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitting(JobEvent):
+    """Stored before the first byte of the spending request leaves. *template* rebuilds it byte for byte."""
+
+    type: ClassVar[str] = "job.submitting"
+    template: dict[str, Any]
+    number: int | None
+    deadline_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitted(JobEvent):
+    """Accepted. The first look is due at *check_at*; None where nobody can look."""
+
+    type: ClassVar[str] = "job.submitted"
+    task_id: str
+    check_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRejected(JobEvent):
+    """
+    Refused, or provably never sent (class `network`).
+
+    *wait*: only for now, the same job is tried again at *due_at*; if not, `job.failed` follows.
+    """
+
+    type: ClassVar[str] = "job.rejected"
+    wait: bool
+    error: dict[str, Any]
+    due_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUncertain(JobEvent):
+    """Nobody knows whether the submit was accepted. Looked for until *until*."""
+
+    type: ClassVar[str] = "job.uncertain"
+    reason: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAdopted(JobEvent):
+    """The task of an uncertain submit was found. *source*: resend, look_up, callback or operator."""
+
+    type: ClassVar[str] = "job.adopted"
+    source: str
+    task_id: str | None = None
+    resource_id: str | None = None
+    check_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCallbackReceived(JobEvent):
+    """A delivery was read. *digest* identifies its method, query and body, to know a repetition."""
+
+    type: ClassVar[str] = "job.callback_received"
+    delivery: str
+    verdict: Verdict
+    digest: str
+    duplicate_of: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgressed(JobEvent):
+    """The provider's word for how it stands changed, or a hint turned out to be early."""
+
+    type: ClassVar[str] = "job.progressed"
+    progress: str | None
+    check_at: int | None
+    resource_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContradicted(JobEvent):
+    """Two sources of one fact disagree; the first one stands."""
+
+    type: ClassVar[str] = "job.contradicted"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCollecting(JobEvent):
+    """A result is there to be fetched. *output* and *files* where it is known already what it is."""
+
+    type: ClassVar[str] = "job.collecting"
+    source: Literal["callback", "check", "submit"]
+    output: dict[str, Any] | None = None
+    files: list[dict[str, Any]] = field(default_factory=list)
+    credits: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactStored(JobEvent):
+    """A file of the result is ours. *artifact* without its bytes: digest, media_type, size, …"""
+
+    type: ClassVar[str] = "artifact.stored"
+    artifact: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSucceeded(JobEvent):
+    """Its result and the bytes of it are ours: the artifacts stored just before this."""
+
+    type: ClassVar[str] = "job.succeeded"
+    output: dict[str, Any]
+    credits: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed(JobEvent):
+    type: ClassVar[str] = "job.failed"
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTimedOut(JobEvent):
+    type: ClassVar[str] = "job.timed_out"
+    error: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled(JobEvent):
+    """*watched*: its task may still bring a result that was paid for."""
+
+    type: ClassVar[str] = "job.cancelled"
+    watched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLateResult(JobEvent):
+    """A result arrived for a job that had ended without one; it was paid for, so it is kept."""
+
+    type: ClassVar[str] = "job.late_result"
+    output: dict[str, Any]
+    credits: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOverflow(JobEvent):
+    """This job got more deliveries than are kept; from here on only their count grows."""
+
+    type: ClassVar[str] = "delivery.overflow"
+    limit: int
+
+
+def _leaves(cls: type[Event]) -> list[type[Event]]:
+    return [leaf for sub in cls.__subclasses__() for leaf in (_leaves(sub) or [sub])]
+
+
+KINDS: dict[str, type[Event]] = {cls.type: cls for cls in _leaves(Event)}
+"""Every event by its name in the log."""
+
+
+def encode(event: Event) -> bytes:
+    """Return the event's data as JSON."""
+    return orjson.dumps(event)
+
+
+def decode(type: str, data: bytes | str) -> Event:
+    """Return the event that `encode` wrote. Errors: KeyError for a name this version does not know."""
+    return KINDS[type](**orjson.loads(data))

@@ -1,0 +1,1 @@
+"""Everything durable: small protocols (log, inbox, schedule, views) and the databases behind them."""

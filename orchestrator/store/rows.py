@@ -1,0 +1,152 @@
+"""
+The rows behind the protocols: what a run, a job and a delivery look like at rest.
+
+A row of `runs` or `jobs` is a projection: it equals what folding the stream gives,
+but for `wake_at`, which the schedule may move between events.
+Every `*_at` is whole microseconds since the epoch, UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.engine.events import Event
+
+Lane = Literal["submit", "look"]
+"""What a job's wake-up is for: to be submitted, or to be looked at (checked, collected, resolved)."""
+
+DeliveryVerdict = Literal["pending", "accepted", "duplicate", "late", "mismatch", "unreadable"]
+
+
+@dataclass(slots=True, kw_only=True)
+class RunRow:
+    """
+    One run, as lists and pages show it. JSON columns hold JSON text.
+
+    *version* is the stream's after the events of the same append.
+    *wake_at* is the run's own deadline while it is open, None once it has ended.
+    """
+
+    id: str
+    workflow: str
+    digest: str
+    status: str
+    version: int
+    labels: bytes
+    inputs: bytes
+    outputs: bytes | None
+    error: bytes | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    wake_at: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class JobRow:
+    """One job. *lane* and *wake_at* say what is due next and when; both None: nothing, ever."""
+
+    id: str
+    run: str
+    step: str
+    index: int | None
+    attempt: int
+    connection: str
+    operation: str
+    status: str
+    task_id: str | None
+    lane: Lane | None
+    wake_at: int | None
+    deadline_at: int | None
+    created_at: int
+    submitted_at: int | None
+    finished_at: int | None
+    credits: float | None
+    error: bytes | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """
+    One request on a callback URL, exactly as it came.
+
+    *headers* is JSON text of [name, value] pairs without credentials; *body* the raw bytes,
+    None when it was not kept (overflow); *remote* the peer's address.
+    """
+
+    id: str
+    job: str
+    connection: str
+    received_at: int
+    method: str
+    query: str
+    headers: bytes
+    content_type: str
+    body: bytes | None
+    size: int
+    remote: str
+    verdict: DeliveryVerdict = "pending"
+    duplicate_of: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Settled:
+    """What became of a delivery."""
+
+    delivery: str
+    verdict: DeliveryVerdict
+    duplicate_of: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class IdempotencyKey:
+    """A key of `POST /runs`, and the digest of the body it came with."""
+
+    key: str
+    body_digest: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Append:
+    """
+    One decision to be written whole or not at all.
+
+    *expected* is the stream version it was decided on; 0 starts the stream, and then
+    *definition* (digest, name, source) is stored too unless it is known.
+    *run* is the projection after *events*; *jobs* the final rows of the jobs touched.
+    *numbers*: (scope, number) pairs of persisted counters that must not go back.
+    """
+
+    run: RunRow
+    expected: int
+    events: Sequence[Event]
+    jobs: Sequence[JobRow] = ()
+    settled: Sequence[Settled] = ()
+    numbers: Sequence[tuple[str, int]] = ()
+    definition: tuple[str, str, str] | None = None
+    idempotency: IdempotencyKey | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorded:
+    """One event as the log holds it. *data* is its JSON."""
+
+    seq: int
+    stream: str
+    version: int
+    type: str
+    at: int
+    subject: str
+    data: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Due:
+    """One job whose wake-up has come."""
+
+    job: str
+    run: str
+    status: str
+    wake_at: int

@@ -1,0 +1,40 @@
+"""The schedule: which jobs and runs are due, so that nothing waits in memory only."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from orchestrator.store.rows import Due, JobRow, Lane
+
+
+class Schedule(Protocol):
+    """Wake-ups, held in the rows of the jobs and runs themselves."""
+
+    async def due(self, *, connection: str, lane: Lane, now: int, limit: int) -> Sequence[Due]:
+        """Return jobs of *connection* whose wake-up has come, the longest overdue first."""
+        ...
+
+    async def due_runs(self, *, now: int, limit: int) -> Sequence[str]:
+        """Return open runs whose own deadline has come."""
+        ...
+
+    async def next_wake(self, *, after: int) -> int | None:
+        """Return the earliest wake-up later than *after* over all jobs and runs, or None."""
+        ...
+
+    async def postpone(self, job: str, wake_at: int) -> None:
+        """Move a job's wake-up without an event: it was looked at and nothing had changed."""
+        ...
+
+    async def open_jobs(
+        self, statuses: Sequence[str], *, after: str = "", limit: int = 1000
+    ) -> Sequence[JobRow]:
+        """Return jobs in one of *statuses*, by id, with ids above *after*; for recovery at start."""
+        ...
+
+    async def in_flight(self) -> dict[str, int]:
+        """Return per connection how many jobs hold a slot at the provider (rows say so, not memory)."""
+        ...
+
+    async def number(self, scope: str) -> int | None:
+        """Return the last number taken from a persisted counter, None if none was."""
+        ...
