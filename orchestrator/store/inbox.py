@@ -27,7 +27,7 @@ class Inbox(Protocol):
         ...
 
     async def settle(self, settled: Sequence[Settled]) -> None:
-        """Settle deliveries that concern no run (job unknown). Others are settled by the append they cause."""
+        """Settle deliveries that concern no run; others are settled by the append they cause."""
         ...
 
     async def get(self, delivery: str) -> Delivery | None:

@@ -47,7 +47,7 @@ class Log(Protocol):
         ...
 
     async def wait(self, after: int, timeout_s: float) -> None:
-        """Return when there may be an event above *after*, or when *timeout_s* is over. A hint, no promise."""
+        """Return when there may be an event above *after*, or after *timeout_s*. A hint, no promise."""
         ...
 
     async def definition(self, digest: str) -> str | None:
