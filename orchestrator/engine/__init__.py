@@ -1,1 +1,1 @@
-"""What happens next: events, the state they fold into, the decisions. Pure: no clock, no randomness, no I/O."""
+"""What happens next: events, the state they fold into, the decisions. Pure: no clock, no I/O."""

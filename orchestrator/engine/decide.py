@@ -1,0 +1,104 @@
+"""
+The whole engine in one question: given what happened, what is true now?
+
+Rule 1: everything that decides what happens next is called from here.
+Rule 2: who reports a fact makes no difference. A callback, a poll and a person's
+        word that say the same lead to the same events.
+Rule 3: a trigger that no longer fits (late, repeated, for an ended job) gives no
+        event that changes anything. That is what makes at-least-once safe.
+
+Pure: the same plan, state and trigger always give the same decision, and none of
+them is changed.
+"""
+
+from collections.abc import Mapping
+
+from orchestrator.engine import events as e
+from orchestrator.engine import jobs, steps
+from orchestrator.engine import triggers as t
+from orchestrator.engine.draft import Decision, Draft
+from orchestrator.engine.plan import Plan
+from orchestrator.engine.state import RunState
+from orchestrator.times import SECOND
+
+
+def decide(
+    plan: Plan, state: RunState | None, trigger: t.Trigger, *, room: Mapping[str, int] | None = None
+) -> Decision:
+    """
+    Return the events that *trigger* leads to, and the state after them.
+
+    Shape:   *state* is None for `Start` alone; *room* says per connection how many
+             spending requests may be started without asking the limits.
+    """
+    base = state.fork() if state is not None else None
+    draft = Draft(plan, base, trigger, dict(room or {}))
+    _dispatch(draft, trigger)
+    if draft.base is not None:
+        steps.follow_up(draft)
+    return Decision(draft.events, draft.state, draft.postponed)
+
+
+def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
+    match trigger:
+        case t.Start():
+            _start(draft, trigger)
+        case t.CancelAsked():
+            _cancel(draft, e.RunCancelRequested(at=draft.at, cause="operator", reason=trigger.reason))
+        case t.RunOverdue():
+            if draft.at >= draft.state.deadline_at:
+                _cancel(draft, e.RunCancelRequested(at=draft.at, cause="timeout"))
+        case t.JobTrigger():
+            _job(draft, trigger)
+        case _:
+            raise TypeError(f"no decision for {type(trigger).__name__}")
+
+
+def _start(draft: Draft, trigger: t.Start) -> None:
+    workflow = draft.plan.workflow
+    draft.emit(
+        e.RunCreated(
+            at=draft.at,
+            run=trigger.run,
+            workflow=workflow.name,
+            digest=workflow.digest,
+            inputs=trigger.inputs,
+            labels=trigger.labels,
+            deadline_at=draft.at + int(workflow.timeout_s * SECOND),
+        )
+    )
+    draft.emit(e.RunStarted(at=draft.at))
+    steps.begin_ready(draft, list(workflow.steps.values()))
+
+
+def _cancel(draft: Draft, event: e.RunCancelRequested) -> None:
+    if not draft.state.has_ended and draft.state.cancelling is None:
+        draft.emit(event)
+        steps.cancel_open(draft)
+
+
+def _job(draft: Draft, trigger: t.JobTrigger) -> None:
+    job = draft.state.jobs[trigger.job]
+    match trigger:
+        case t.SubmitReady():
+            jobs.submit_ready(draft, job, trigger)
+        case t.SubmitAnswered():
+            jobs.submit_answered(draft, job, trigger.outcome)
+        case t.SubmitNotSent():
+            jobs.submit_not_sent(draft, job, trigger)
+        case t.SubmitLost():
+            jobs.submit_lost(draft, job, trigger)
+        case t.CallbackArrived():
+            jobs.callback_arrived(draft, job, trigger)
+        case t.Checked():
+            jobs.checked(draft, job, trigger)
+        case t.Collected():
+            jobs.collected(draft, job, trigger)
+        case t.CollectFailed():
+            jobs.collect_failed(draft, job, trigger)
+        case t.LookedUp():
+            jobs.looked_up(draft, job, trigger)
+        case t.Woke():
+            jobs.woke(draft, job)
+        case _:
+            raise TypeError(f"no decision for {type(trigger).__name__}")

@@ -1,0 +1,300 @@
+"""
+How each event changes a run: `apply`, one small function per event, and nothing else.
+
+Rule 1: no event is refused here and nothing is decided. What happened, happened.
+Rule 2: what an event needs in order to be folded is in the event; settings that
+        may be edited later (time-outs, prices) have no say in what the past means.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from orchestrator.engine import events as e
+from orchestrator.engine.state import Instance, Job, JobStatus, RunState, StepStatus
+
+SAFETY_NET = 60_000_000
+"""A job that is being collected is looked at again after this, should the process forget it; microseconds."""
+
+
+def apply(state: RunState | None, event: e.Event) -> RunState:
+    """Return the state after *event*; *state* itself is changed, but for the first event, which makes it."""
+    if isinstance(event, e.RunCreated):
+        state = _created(event)
+    assert state is not None, "a stream begins with run.created"
+    _FOLD[type(event)](state, event)
+    state.version += 1
+    state.last_at = event.at
+    return state
+
+
+def fold(events: Iterable[e.Event]) -> RunState | None:
+    """Return what the events of one stream come to."""
+    state: RunState | None = None
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+# --- the run ---------------------------------------------------------------------------------
+
+
+def _created(event: e.RunCreated) -> RunState:
+    return RunState(
+        id=event.run,
+        workflow=event.workflow,
+        digest=event.digest,
+        inputs=event.inputs,
+        labels=event.labels,
+        created_at=event.at,
+        deadline_at=event.deadline_at,
+    )
+
+
+def _nothing(state: RunState, event: e.Event) -> None:
+    """The event stands for itself."""
+
+
+def _run_started(state: RunState, event: e.RunStarted) -> None:
+    state.status = "running"
+    state.started_at = event.at
+
+
+def _cancel_requested(state: RunState, event: e.RunCancelRequested) -> None:
+    state.cancelling = event.cause
+
+
+def _run_succeeded(state: RunState, event: e.RunSucceeded) -> None:
+    state.status, state.finished_at, state.outputs = "succeeded", event.at, event.outputs
+
+
+def _run_failed(state: RunState, event: e.RunFailed) -> None:
+    state.status, state.finished_at, state.error = "failed", event.at, event.error
+
+
+def _run_cancelled(state: RunState, event: e.RunCancelled) -> None:
+    state.status, state.finished_at = "cancelled", event.at
+
+
+# --- steps -----------------------------------------------------------------------------------
+
+
+def _step_started(state: RunState, event: e.StepStarted) -> None:
+    _begin(state, event.step, event.index, event.at)
+    instance = state.own_instance((event.step, event.index))
+    instance.status, instance.started_at = "running", event.at
+
+
+def _begin(state: RunState, step_id: str, index: int | None, at: int) -> None:
+    step = state.own_step(step_id)
+    if step.status == "pending":
+        step.status, step.started_at = "running", at
+    if index is not None:
+        step.begun = max(step.begun, index + 1)
+    step.running += 1
+
+
+def _step_expanded(state: RunState, event: e.StepExpanded) -> None:
+    step = state.own_step(event.step)
+    step.status, step.started_at, step.count = "running", event.at, event.count
+
+
+def _step_skipped(state: RunState, event: e.StepSkipped) -> None:
+    _step_ended(state, event, "skipped", None)
+
+
+def _step_succeeded(state: RunState, event: e.StepSucceeded) -> None:
+    instance = _step_ended(state, event, "succeeded", None)
+    if instance is not None:
+        instance.job = event.job
+
+
+def _step_failed(state: RunState, event: e.StepFailed) -> None:
+    _step_ended(state, event, "failed", event.error)
+
+
+def _step_cancelled(state: RunState, event: e.StepCancelled) -> None:
+    _step_ended(state, event, "cancelled", None)
+
+
+def _step_ended(
+    state: RunState, event: e.StepEvent, status: StepStatus, error: dict[str, Any] | None
+) -> Instance | None:
+    """End one item, or the whole step; a step without `for_each` is both at once."""
+    step = state.own_step(event.step)
+    if event.index is None:
+        step.status, step.finished_at = status, event.at
+        step.error = error if error is not None else step.error
+        if step.count is not None:
+            return None
+    instance = state.own_instance((event.step, event.index))
+    if instance.status == "running":
+        step.running -= 1
+    if event.index is not None:
+        step.begun = max(step.begun, event.index + 1)
+        step.tally = {**step.tally, status: step.tally.get(status, 0) + 1}
+        step.error = step.error or error
+    instance.status, instance.finished_at, instance.error = status, event.at, error
+    return instance
+
+
+# --- jobs ------------------------------------------------------------------------------------
+
+
+def _job_created(state: RunState, event: e.JobCreated) -> None:
+    state.jobs[event.job] = Job(
+        id=event.job,
+        step=event.step,
+        index=event.index,
+        attempt=event.attempt,
+        connection=event.connection,
+        operation=event.operation,
+        params=event.params,
+        created_at=event.at,
+        wake_at=event.due_at,
+    )
+    if state.fresh is not None:
+        state.fresh.add(event.job)
+    state.open[event.job] = None
+    instance = state.own_instance((event.step, event.index))
+    instance.job, instance.attempt = event.job, event.attempt
+
+
+def _submitting(state: RunState, event: e.JobSubmitting) -> None:
+    job = state.own_job(event.job)
+    job.status, job.wake_at = "submitting", None
+    job.template, job.number, job.deadline_at = event.template, event.number, event.deadline_at
+
+
+def _submitted(state: RunState, event: e.JobSubmitted) -> None:
+    job = state.own_job(event.job)
+    job.status, job.task_id, job.submitted_at = "waiting", event.task_id, event.at
+    job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
+
+
+def _rejected(state: RunState, event: e.JobRejected) -> None:
+    job = state.own_job(event.job)
+    job.rejections += 1
+    if event.wait:
+        job.status, job.wake_at, job.deadline_at, job.template = "created", event.due_at, None, None
+
+
+def _uncertain(state: RunState, event: e.JobUncertain) -> None:
+    job = state.own_job(event.job)
+    job.status, job.uncertain_until, job.wake_at = "uncertain", event.until, event.at
+
+
+def _adopted(state: RunState, event: e.JobAdopted) -> None:
+    job = state.own_job(event.job)
+    job.task_id = event.task_id or job.task_id
+    job.resource_id = event.resource_id or job.resource_id
+    job.submitted_at = job.submitted_at or event.at
+    job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
+    if job.is_open:
+        job.status = "waiting"
+    else:
+        job.watched = True
+
+
+def _callback_received(state: RunState, event: e.JobCallbackReceived) -> None:
+    job = state.own_job(event.job)
+    job.deliveries += 1
+    if event.digest not in job.seen:
+        job.seen = {**job.seen, event.digest: event.delivery}
+    if event.verdict == "late" and _may_bring_a_result(job):
+        job.watched, job.wake_at = True, event.at
+
+
+def _may_bring_a_result(job: Job) -> bool:
+    """Whether an ended job's task, of which something was heard, may have a result that nobody fetched."""
+    if job.is_open or job.late or job.status == "succeeded" or not (job.task_id or job.resource_id):
+        return False
+    return job.error is None or job.error["class"] in ("uncertain", "timeout", "result_unavailable")
+
+
+def _progressed(state: RunState, event: e.JobProgressed) -> None:
+    job = state.own_job(event.job)
+    job.progress = event.progress
+    job.resource_id = event.resource_id or job.resource_id
+    job.wake_at = event.check_at
+    if job.is_open:
+        job.status = "waiting"
+
+
+def _collecting(state: RunState, event: e.JobCollecting) -> None:
+    job = state.own_job(event.job)
+    job.status, job.wake_at = "collecting", event.at + SAFETY_NET
+    job.output, job.files, job.credits = event.output, event.files, event.credits
+
+
+def _artifact_stored(state: RunState, event: e.ArtifactStored) -> None:
+    job = state.own_job(event.job)
+    job.artifacts = [*job.artifacts, event.artifact]
+
+
+def _job_succeeded(state: RunState, event: e.JobSucceeded) -> None:
+    job = _job_ended(state, event, "succeeded", None)
+    job.output = event.output
+    job.credits = event.credits if event.credits is not None else job.credits
+
+
+def _job_failed(state: RunState, event: e.JobFailed) -> None:
+    _job_ended(state, event, "failed", event.error)
+
+
+def _job_timed_out(state: RunState, event: e.JobTimedOut) -> None:
+    _job_ended(state, event, "timed_out", event.error)
+
+
+def _job_cancelled(state: RunState, event: e.JobCancelled) -> None:
+    job = _job_ended(state, event, "cancelled", None)
+    job.watched = event.watched
+    job.wake_at = event.at if event.watched else None
+
+
+def _job_ended(state: RunState, event: e.JobEvent, status: JobStatus, error: dict[str, Any] | None) -> Job:
+    job = state.own_job(event.job)
+    job.status, job.finished_at, job.error, job.wake_at = status, event.at, error, None
+    # Neither is needed any more, and a run of a thousand items should not carry them.
+    job.template, job.memo = None, None
+    state.open.pop(event.job, None)
+    return job
+
+
+def _late_result(state: RunState, event: e.JobLateResult) -> None:
+    job = state.own_job(event.job)
+    job.output, job.late, job.watched, job.wake_at = event.output, True, False, None
+    job.credits = event.credits if event.credits is not None else job.credits
+
+
+_FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
+    e.RunCreated: _nothing,
+    e.RunStarted: _run_started,
+    e.RunCancelRequested: _cancel_requested,
+    e.RunSucceeded: _run_succeeded,
+    e.RunFailed: _run_failed,
+    e.RunCancelled: _run_cancelled,
+    e.StepStarted: _step_started,
+    e.StepExpanded: _step_expanded,
+    e.StepSkipped: _step_skipped,
+    e.StepSucceeded: _step_succeeded,
+    e.StepFailed: _step_failed,
+    e.StepCancelled: _step_cancelled,
+    e.RetryScheduled: _nothing,
+    e.JobCreated: _job_created,
+    e.JobSubmitting: _submitting,
+    e.JobSubmitted: _submitted,
+    e.JobRejected: _rejected,
+    e.JobUncertain: _uncertain,
+    e.JobAdopted: _adopted,
+    e.JobCallbackReceived: _callback_received,
+    e.JobProgressed: _progressed,
+    e.JobContradicted: _nothing,
+    e.JobCollecting: _collecting,
+    e.ArtifactStored: _artifact_stored,
+    e.JobSucceeded: _job_succeeded,
+    e.JobFailed: _job_failed,
+    e.JobTimedOut: _job_timed_out,
+    e.JobCancelled: _job_cancelled,
+    e.JobLateResult: _late_result,
+    e.DeliveryOverflow: _nothing,
+}

@@ -1,0 +1,452 @@
+"""
+What becomes of one job: every transition, each from what happened outside.
+
+The rule behind all of them: the first source that brings a fact wins. A callback,
+a poll and a look-up that report the same end are one end and two confirmations,
+and an ended job never changes its state again.
+"""
+
+from typing import Any
+
+from orchestrator.engine import events as e
+from orchestrator.engine import triggers as t
+from orchestrator.engine.draft import Draft
+from orchestrator.engine.state import Job
+from orchestrator.engine.steps import cancel_job, create_job, instance_ended, submitting
+from orchestrator.errors import ErrorClass, Failure
+from orchestrator.outcomes import (
+    Accepted,
+    Callback,
+    Done,
+    Failed,
+    Hint,
+    Meaningless,
+    Pending,
+    Rejected,
+    Retry,
+    SubmitOutcome,
+    Unauthorized,
+    Unclear,
+    Unreadable,
+    Verdict,
+)
+from orchestrator.times import SECOND
+
+DELIVERIES_KEPT = 100
+"""Beyond these a job's deliveries are only counted."""
+
+_LATEST_RETRY_S = 300.0
+"""A job that was refused for now is let through this often at the least, to see whether things changed."""
+
+
+# --- the submit ------------------------------------------------------------------------------
+
+
+def submit_ready(draft: Draft, job: Job, trigger: t.SubmitReady) -> None:
+    """The way is free: claim the submit, unless the run wants nothing new any more."""
+    if job.status == "created":
+        submitting(draft, job, trigger.template, trigger.number)
+
+
+def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
+    """Read the answer to the spending request, to a resend of it, or to what came before it."""
+    if job.status not in ("created", "submitting", "uncertain"):
+        return _confirmed(draft, job, outcome)
+    match outcome:
+        case Accepted():
+            _accepted(draft, job, outcome)
+        case Done():
+            _done_at_once(draft, job, outcome)
+        case Failed(failure):
+            draft.emit(e.JobRejected(at=draft.at, job=job.id, wait=False, error=failure.to_json()))
+            fail(draft, job, failure)
+        case Rejected(failure, wait=False):
+            submit_answered(draft, job, Failed(failure))
+        case Rejected(failure, _, retry_after_s):
+            _wait_and_try_again(draft, job, failure, retry_after_s)
+        case Unauthorized(failure):
+            _wait_and_try_again(draft, job, failure, 60.0)
+        case Unclear(reason):
+            unclear(draft, job, reason, "provider_error")
+    return None
+
+
+def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
+    if _bound_elsewhere(draft, job, outcome.task_id):
+        return unclear(
+            draft, job, f"the task id {outcome.task_id!r} belongs to another job", "provider_error"
+        )
+    check_at = _first_check(draft, job, outcome.poll_s)
+    if job.status == "uncertain":
+        draft.emit(
+            e.JobAdopted(at=draft.at, job=job.id, source="resend", task_id=outcome.task_id, check_at=check_at)
+        )
+    else:
+        draft.emit(e.JobSubmitted(at=draft.at, job=job.id, task_id=outcome.task_id, check_at=check_at))
+    if draft.state.cancelling:
+        cancel_job(draft, draft.state.jobs[job.id])
+    return None
+
+
+def _bound_elsewhere(draft: Draft, job: Job, task_id: str) -> bool:
+    """Whether another job of this run has the task id; across runs the store refuses it."""
+    return any(
+        other.task_id == task_id and other.connection == job.connection and other.id != job.id
+        for other in map(draft.state.jobs.__getitem__, draft.state.open)
+    )
+
+
+def _done_at_once(draft: Draft, job: Job, outcome: Done) -> None:
+    if outcome.task_id is not None:
+        draft.emit(e.JobSubmitted(at=draft.at, job=job.id, task_id=outcome.task_id, check_at=None))
+    finish(draft, draft.state.jobs[job.id], outcome, "submit")
+
+
+def _wait_and_try_again(draft: Draft, job: Job, failure: Failure, after_s: float | None) -> None:
+    if job.status == "uncertain":
+        # A resend that is refused for now says nothing about the first submit.
+        draft.postponed[job.id] = draft.at + int((after_s or 1.0) * SECOND)
+        return
+    backoff_s = min(2.0 ** min(job.rejections, 12), _LATEST_RETRY_S)
+    due_at = draft.at + int(max(after_s if after_s is not None else backoff_s, 0.1) * SECOND)
+    draft.emit(e.JobRejected(at=draft.at, job=job.id, wait=True, error=failure.to_json(), due_at=due_at))
+    if draft.state.cancelling:
+        cancel_job(draft, draft.state.jobs[job.id])
+
+
+def submit_not_sent(draft: Draft, job: Job, trigger: t.SubmitNotSent) -> None:
+    """Nothing left us: the same job, a little later, and no attempt was used."""
+    if job.status == "uncertain":
+        draft.postponed[job.id] = draft.at + _resolve_delay(draft, job)
+    elif job.status in ("created", "submitting"):
+        limit_s = draft.plan.workflow.steps[job.step].retry.max_backoff_s
+        after_s = min(2.0 ** min(job.rejections, 12), limit_s)
+        _wait_and_try_again(draft, job, Failure("network", trigger.reason), after_s)
+
+
+def submit_lost(draft: Draft, job: Job, trigger: t.SubmitLost) -> None:
+    """No answer that tells anything."""
+    unclear(draft, job, trigger.reason, "network")
+
+
+def unclear(draft: Draft, job: Job, reason: str, cls: ErrorClass) -> None:
+    """Nobody knows whether it was accepted: where that may cost money, nothing is sent again blindly."""
+    if job.status == "uncertain":
+        draft.postponed[job.id] = draft.at + _resolve_delay(draft, job)
+    elif job.status in ("created", "submitting") and not draft.operation(job).spends:
+        fail(draft, job, Failure(cls, reason))
+    elif job.status == "submitting":
+        until = draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
+        draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=until))
+        if draft.state.cancelling:
+            cancel_job(draft, draft.state.jobs[job.id])
+
+
+def _resolve_delay(draft: Draft, job: Job) -> int:
+    """Return how long until the next try to resolve, in microseconds: 1, 2, 4 … s since it became unclear."""
+    operation = draft.operation(job)
+    began = (job.uncertain_until or draft.at) - int(operation.uncertain_grace_s * SECOND)
+    return min(max(draft.at - began, SECOND), 60 * SECOND)
+
+
+# --- an uncertain submit ---------------------------------------------------------------------
+
+
+def looked_up(draft: Draft, job: Job, trigger: t.LookedUp) -> None:
+    """The provider knows our submit after all."""
+    if job.status == "uncertain":
+        found = trigger.found
+        _adopt(draft, job, "look_up", task_id=found.task_id, resource_id=found.resource_id)
+
+
+def _adopt(
+    draft: Draft, job: Job, source: str, *, task_id: str | None = None, resource_id: str | None = None
+) -> None:
+    draft.emit(
+        e.JobAdopted(
+            at=draft.at,
+            job=job.id,
+            source=source,
+            task_id=task_id,
+            resource_id=resource_id,
+            check_at=draft.at,
+        )
+    )
+
+
+def woke(draft: Draft, job: Job) -> None:
+    """Its own time has come: the grace of an uncertain submit is over, or the deadline with nobody to ask."""
+    if job.status == "uncertain":
+        _grace_is_over(draft, job)
+    elif job.status == "waiting" and job.deadline_at is not None and draft.at >= job.deadline_at:
+        time_out(draft, job)
+
+
+def _grace_is_over(draft: Draft, job: Job) -> None:
+    step = draft.plan.workflow.steps[job.step]
+    assert job.uncertain_until is not None, "an uncertain job has a grace"
+    deadline_at = job.deadline_at or job.uncertain_until
+    if step.on_uncertain == "wait" and draft.at < deadline_at:
+        draft.postponed[job.id] = deadline_at
+    elif draft.at < job.uncertain_until:
+        draft.postponed[job.id] = min(draft.at + _resolve_delay(draft, job), job.uncertain_until)
+    else:
+        message = "nobody can tell whether the submit was accepted; it was not sent again"
+        fail(draft, job, Failure("uncertain", message), again=step.on_uncertain == "resubmit")
+
+
+# --- callbacks -------------------------------------------------------------------------------
+
+
+def callback_arrived(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
+    """A delivery: record it, and let it have the effect that it may have, once."""
+    if job.deliveries == DELIVERIES_KEPT:
+        draft.emit(e.DeliveryOverflow(at=draft.at, job=job.id, limit=DELIVERIES_KEPT))
+    first = job.seen.get(trigger.digest)
+    if first is not None:
+        _received(draft, job, trigger, "duplicate", duplicate_of=first)
+    elif not job.is_open:
+        _late(draft, job, trigger)
+    else:
+        _read_callback(draft, job, trigger, trigger.callback)
+
+
+def _received(
+    draft: Draft,
+    job: Job,
+    trigger: t.CallbackArrived,
+    verdict: e.Verdict,
+    *,
+    duplicate_of: str | None = None,
+    error: str | None = None,
+) -> None:
+    draft.emit(
+        e.JobCallbackReceived(
+            at=draft.at,
+            job=job.id,
+            delivery=trigger.delivery,
+            verdict=verdict,
+            digest=trigger.digest,
+            duplicate_of=duplicate_of,
+            error=error,
+        )
+    )
+
+
+def _late(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
+    """The job had ended. Where it ended without a result, its task may have one by now that was paid for."""
+    if job.task_id is None and job.error is not None and job.error["class"] == "uncertain":
+        meaning = draft.operation(job).meaning(trigger.callback, job)
+        if isinstance(meaning, Hint | Verdict) and meaning.task_id:
+            _adopt(draft, job, "callback", task_id=meaning.task_id)
+    _received(draft, job, trigger, "late")
+
+
+def _read_callback(draft: Draft, job: Job, trigger: t.CallbackArrived, callback: Callback) -> None:
+    meaning = draft.operation(job).meaning(callback, job)
+    match meaning:
+        case Meaningless():
+            return _received(draft, job, trigger, "accepted")
+        case Unreadable(reason):
+            _received(draft, job, trigger, "unreadable", error=reason)
+            return _look_now(draft, job)
+        case Hint(task_id) | Verdict(task_id, _):
+            pass
+    if job.status in ("created", "submitting") or (job.task_id and task_id and task_id != job.task_id):
+        error = f"it speaks of task {task_id!r}, the job's is {job.task_id!r}"
+        return _received(draft, job, trigger, "mismatch", error=error)
+    if job.status == "uncertain":
+        if task_id is None or _bound_elsewhere(draft, job, task_id):
+            return _received(draft, job, trigger, "mismatch", error="it names no task that could be ours")
+        _adopt(draft, job, "callback", task_id=task_id)
+    _received(draft, job, trigger, "accepted")
+    if isinstance(meaning, Verdict):
+        return _concluded(draft, draft.state.jobs[job.id], meaning.outcome)
+    return _look_now(draft, job)
+
+
+def _look_now(draft: Draft, job: Job) -> None:
+    """The callback is a hint: the provider's own API is asked for the truth."""
+    if draft.state.jobs[job.id].status == "waiting" and draft.operation(job).checks:
+        draft.emit(e.JobCollecting(at=draft.at, job=job.id, source="callback"))
+
+
+def _concluded(draft: Draft, job: Job, outcome: Done | Failed) -> None:
+    if isinstance(outcome, Failed):
+        fail(draft, job, outcome.failure)
+    else:
+        finish(draft, job, outcome, "callback")
+
+
+# --- checks and collecting -------------------------------------------------------------------
+
+
+def checked(draft: Draft, job: Job, trigger: t.Checked) -> None:
+    """The provider was asked how the task stands."""
+    outcome = trigger.outcome
+    if job.status not in ("waiting", "collecting"):
+        return _watched(draft, job, trigger)
+    if isinstance(outcome, Done):
+        return finish(draft, job, outcome, "check")
+    if isinstance(outcome, Failed):
+        return fail(draft, job, outcome.failure)
+    if trigger.last:
+        return time_out(draft, job)
+    check_at = _next_check(draft, job, trigger)
+    if isinstance(outcome, Pending) and _is_news(job, outcome):
+        return draft.emit(
+            e.JobProgressed(
+                at=draft.at,
+                job=job.id,
+                progress=outcome.progress,
+                check_at=check_at,
+                resource_id=outcome.resource_id,
+            )
+        )
+    draft.postponed[job.id] = check_at
+    return None
+
+
+def _is_news(job: Job, outcome: Pending) -> bool:
+    return (
+        job.status == "collecting"
+        or outcome.progress != job.progress
+        or (outcome.resource_id is not None and outcome.resource_id != job.resource_id)
+    )
+
+
+def _watched(draft: Draft, job: Job, trigger: t.Checked) -> None:
+    """A look at a task whose job has ended: go on until its deadline, or until it has ended as well."""
+    if not job.watched:
+        return
+    over = isinstance(trigger.outcome, Failed) or draft.at >= (job.deadline_at or 0)
+    draft.postponed[job.id] = None if over else _next_check(draft, job, trigger)
+
+
+def _first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
+    operation = draft.operation(job)
+    if not operation.checks:
+        return None
+    after_s = operation.first_check_s if poll_s is None else min(poll_s, operation.first_check_s)
+    return _not_after_deadline(draft, job, draft.at + int(after_s * SECOND))
+
+
+def _next_check(draft: Draft, job: Job, trigger: t.Checked) -> int:
+    """
+    Return when to look next, in microseconds.
+
+    Looks grow rarer with the age of the task: as often again as half its age, or for a heartbeat
+    its whole age, within what the operation allows. The count starts where the last look began.
+    """
+    operation, outcome = draft.operation(job), trigger.outcome
+    age_s = (trigger.asked_at - (job.submitted_at or trigger.asked_at)) / SECOND
+    wanted_s = outcome.poll_s if isinstance(outcome, Pending) else None
+    if operation.waits == "heartbeat":
+        after_s = min(max(wanted_s or 1.0, age_s), operation.poll_s)
+    elif isinstance(outcome, Retry | Unauthorized):
+        retry_after_s = outcome.retry_after_s if isinstance(outcome, Retry) else None
+        after_s = retry_after_s or min(max(1.0, age_s / 4), operation.max_check_interval_s)
+    else:
+        floor_s = min(wanted_s or operation.first_check_s, operation.max_check_interval_s)
+        after_s = min(max(floor_s, age_s / 2), operation.max_check_interval_s)
+    return _not_after_deadline(draft, job, trigger.asked_at + int(after_s * SECOND))
+
+
+def _not_after_deadline(draft: Draft, job: Job, at: int) -> int:
+    return max(min(at, job.deadline_at or at), draft.at)
+
+
+def collected(draft: Draft, job: Job, trigger: t.Collected) -> None:
+    """All bytes are ours."""
+    late = job.watched and not job.late
+    if job.status not in ("waiting", "collecting") and not late:
+        return
+    for artifact in trigger.artifacts:
+        draft.emit(e.ArtifactStored(at=draft.at, job=job.id, artifact=artifact))
+    if late:
+        draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=trigger.output, credits=trigger.credits))
+    else:
+        _succeed(draft, job, trigger.output, trigger.credits)
+
+
+def collect_failed(draft: Draft, job: Job, trigger: t.CollectFailed) -> None:
+    """The bytes cannot be had any more."""
+    if job.status in ("waiting", "collecting"):
+        fail(draft, job, trigger.failure)
+    elif job.watched:
+        draft.postponed[job.id] = None
+
+
+# --- ends ------------------------------------------------------------------------------------
+
+
+def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
+    """A result is known: fetch its files first, if it has any."""
+    if not outcome.files:
+        return _succeed(draft, job, outcome.output, outcome.credits)
+    files = [{"url": file.url, "name": file.name} for file in outcome.files]
+    return draft.emit(
+        e.JobCollecting(
+            at=draft.at,
+            job=job.id,
+            source=source,
+            output=outcome.output,
+            files=files,
+            credits=outcome.credits,
+        )
+    )
+
+
+def _succeed(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) -> None:
+    draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))
+    draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=job.id))
+    instance_ended(draft, job)
+
+
+def time_out(draft: Draft, job: Job) -> None:
+    """The deadline of the attempt has passed, and the last look brought nothing."""
+    failure = Failure("timeout", "no result within the step's timeout")
+    draft.emit(e.JobTimedOut(at=draft.at, job=job.id, error=failure.to_json()))
+    _after_failure(draft, job, failure, again=False)
+
+
+def fail(draft: Draft, job: Job, failure: Failure, *, again: bool = False) -> None:
+    """End the job badly. *again*: another attempt follows whatever the retry policy says."""
+    draft.emit(e.JobFailed(at=draft.at, job=job.id, error=failure.to_json()))
+    _after_failure(draft, job, failure, again=again)
+
+
+def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool) -> None:
+    step = draft.plan.workflow.steps[job.step]
+    retried = failure.cls in step.retry.on and job.attempt < step.retry.attempts
+    if draft.state.cancelling is None and (retried or again):
+        ceiling_s = min(step.retry.backoff_s * 2.0 ** (job.attempt - 1), step.retry.max_backoff_s)
+        due_at = draft.at + int(draft.fraction() * ceiling_s * SECOND)
+        attempt = job.attempt + 1
+        draft.emit(
+            e.RetryScheduled(
+                at=draft.at,
+                step=job.step,
+                index=job.index,
+                attempt=attempt,
+                due_at=due_at,
+                error=failure.to_json(),
+            )
+        )
+        return create_job(draft, step, job.index, attempt=attempt, params=job.params, due_at=due_at)
+    if draft.state.cancelling:
+        draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
+    else:
+        draft.emit(e.StepFailed(at=draft.at, step=job.step, index=job.index, error=failure.to_json()))
+    return instance_ended(draft, job)
+
+
+def _confirmed(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
+    """An answer for a job that went on without it: confirmation, or a contradiction to be shown."""
+    if (
+        isinstance(outcome, Accepted | Done)
+        and outcome.task_id
+        and job.task_id not in (None, outcome.task_id)
+    ):
+        reason = f"a submit answered with task {outcome.task_id!r}, the job's is {job.task_id!r}"
+        draft.emit(e.JobContradicted(at=draft.at, job=job.id, reason=reason))

@@ -1,0 +1,226 @@
+"""
+What a run is at a moment: the fold of its events.
+
+A `RunState` is changed in two places only: `fold.apply`, and nowhere else. What
+was committed is never changed again: a decision works on a `fork`, which shares
+everything with its origin and copies a job, step or instance when it first
+writes to it. So throwing a decision away costs nothing, and keeping it is free.
+
+A job's states (every arrow is an event; terminal ones are doubled):
+
+    created ──▶ submitting ──▶ waiting ◀──▶ collecting ──▶ ║succeeded║
+       ▲            │  │          │  └──────────┬───────▶  ║failed║
+       └─ rejected ─┘  └▶ uncertain ──────────▶ ┴───────▶  ║timed_out║
+          (for now)        adopted ──▶ waiting            ║cancelled║
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+RunStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
+JobStatus = Literal[
+    "created",
+    "submitting",
+    "waiting",
+    "collecting",
+    "uncertain",
+    "succeeded",
+    "failed",
+    "timed_out",
+    "cancelled",
+]
+
+OPEN: frozenset[JobStatus] = frozenset({"created", "submitting", "waiting", "collecting", "uncertain"})
+"""A job in one of these may still change its state."""
+
+AT_PROVIDER: frozenset[JobStatus] = frozenset({"submitting", "waiting", "collecting", "uncertain"})
+"""A job in one of these holds a slot of its connection."""
+
+Key = tuple[str, int | None]
+"""A step instance: the step's id, and the item's index with `for_each`."""
+
+_Row = TypeVar("_Row", "Job", "StepState", "Instance")
+
+
+def _copied(row: _Row) -> _Row:
+    twin = object.__new__(type(row))
+    for name in _SLOTS[type(row)]:
+        setattr(twin, name, getattr(row, name))
+    return twin
+
+
+@dataclass(slots=True)
+class Job:
+    """
+    One submission of a step instance. Lists and dicts in it are replaced, never changed.
+
+    *wake_at*: when something is due next by what the log says (the schedule may be later).
+    *seen*: digest of each delivery to the id of the first that had it.
+    *watched*: it ended without a result, but its task may still bring one.
+    """
+
+    id: str
+    step: str
+    index: int | None
+    attempt: int
+    connection: str
+    operation: str
+    params: dict[str, Any]
+    created_at: int
+    status: JobStatus = "created"
+    wake_at: int | None = None
+    deadline_at: int | None = None
+    template: dict[str, Any] | None = None
+    number: int | None = None
+    task_id: str | None = None
+    resource_id: str | None = None
+    submitted_at: int | None = None
+    finished_at: int | None = None
+    uncertain_until: int | None = None
+    rejections: int = 0
+    progress: str | None = None
+    output: dict[str, Any] | None = None
+    files: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    credits: float | None = None
+    error: dict[str, Any] | None = None
+    seen: dict[str, str] = field(default_factory=dict)
+    deliveries: int = 0
+    watched: bool = False
+    late: bool = False
+    memo: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return self.step, self.index
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+@dataclass(slots=True)
+class Instance:
+    """A step that was started, or one item of it. *job* is its latest attempt, or the one that won."""
+
+    step: str
+    index: int | None
+    status: StepStatus = "pending"
+    job: str | None = None
+    attempt: int = 0
+    error: dict[str, Any] | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(slots=True)
+class StepState:
+    """
+    A whole step. For `for_each`: *count* items, of which those below *begun* were begun.
+
+    *tally*: how many instances have ended in each status.
+    """
+
+    id: str
+    status: StepStatus = "pending"
+    count: int | None = None
+    begun: int = 0
+    running: int = 0
+    tally: dict[str, int] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in ("pending", "running")
+
+
+_SLOTS: dict[type, tuple[str, ...]] = {
+    cls: tuple(f.name for f in fields(cls)) for cls in (Job, Instance, StepState)
+}
+
+
+@dataclass(slots=True)
+class RunState:
+    """
+    One run.
+
+    *version*: how many events were folded. *items*: what each `for_each` gave, computed
+    when first needed and derived from the rest, so it takes no part in comparisons.
+    """
+
+    id: str
+    workflow: str
+    digest: str
+    inputs: dict[str, Any]
+    labels: dict[str, str]
+    created_at: int
+    deadline_at: int
+    status: RunStatus = "pending"
+    version: int = 0
+    last_at: int = 0
+    started_at: int | None = None
+    finished_at: int | None = None
+    cancelling: Literal["operator", "timeout"] | None = None
+    outputs: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    steps: dict[str, StepState] = field(default_factory=dict)
+    instances: dict[Key, Instance] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    open: dict[str, None] = field(default_factory=dict)
+    items: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
+    fresh: set[Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ("succeeded", "failed", "cancelled")
+
+    def fork(self) -> "RunState":
+        """Return a state that may be written to, while this one stays as it is."""
+        twin: RunState = object.__new__(RunState)
+        for name in _RUN_SLOTS:
+            setattr(twin, name, getattr(self, name))
+        twin.steps, twin.instances = dict(self.steps), dict(self.instances)
+        twin.jobs, twin.open = dict(self.jobs), dict(self.open)
+        twin.fresh = set()
+        return twin
+
+    def touched(self) -> Iterator[Job]:
+        """Yield the jobs that were written to since the fork."""
+        for mark in self.fresh or ():
+            if type(mark) is str and mark in self.jobs:
+                yield self.jobs[mark]
+
+    def own_job(self, job: str) -> Job:
+        """Return the job to be written to."""
+        if self.fresh is not None and job not in self.fresh:
+            self.fresh.add(job)
+            self.jobs[job] = _copied(self.jobs[job])
+        return self.jobs[job]
+
+    def own_step(self, step: str) -> StepState:
+        """Return the step to be written to, made when it is not there yet."""
+        mark = ("step", step)
+        if step not in self.steps:
+            self.steps[step] = StepState(step)
+        elif self.fresh is not None and mark not in self.fresh:
+            self.steps[step] = _copied(self.steps[step])
+        if self.fresh is not None:
+            self.fresh.add(mark)
+        return self.steps[step]
+
+    def own_instance(self, key: Key) -> Instance:
+        """Return the instance to be written to, made when it is not there yet."""
+        if key not in self.instances:
+            self.instances[key] = Instance(*key)
+        elif self.fresh is not None and key not in self.fresh:
+            self.instances[key] = _copied(self.instances[key])
+        if self.fresh is not None:
+            self.fresh.add(key)
+        return self.instances[key]
+
+
+_RUN_SLOTS = tuple(f.name for f in fields(RunState))

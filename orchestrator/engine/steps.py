@@ -1,0 +1,247 @@
+"""
+How steps follow each other: begin what is ready, end what has ended, and at last the run.
+
+A step begins when all it needs has ended; whether it runs or is skipped its `if`
+says then. A failure stops nothing else. So every step ends exactly once, and the
+run ends with the last of them.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from orchestrator.definition.workflow import Step
+from orchestrator.engine import events as e
+from orchestrator.engine.draft import Draft
+from orchestrator.engine.scope import scope, status_functions
+from orchestrator.engine.state import Job
+from orchestrator.errors import Failure, InvalidValue
+from orchestrator.times import SECOND
+
+
+def begin_ready(draft: Draft, candidates: list[Step]) -> None:
+    """Begin each of *candidates* that has not begun and whose needs have all ended."""
+    for step in candidates:
+        if step.id not in draft.state.steps and _needs_have_ended(draft, step):
+            _begin(draft, step)
+
+
+def _needs_have_ended(draft: Draft, step: Step) -> bool:
+    steps = draft.state.steps
+    return all(need in steps and steps[need].has_ended for need in step.needs)
+
+
+def _begin(draft: Draft, step: Step) -> None:
+    status = status_functions(draft.state, draft.plan.workflow, step)
+    if (step.condition is None or not step.condition.asks_status) and not status["success"]():
+        reason = (
+            "the run is being cancelled" if draft.state.cancelling else "a step that it needs did not succeed"
+        )
+        draft.emit(e.StepSkipped(at=draft.at, step=step.id, reason=reason))
+        draft.ended.append(step.id)
+    elif step.for_each is None:
+        begin_instance(draft, step, None)
+        if draft.state.steps[step.id].has_ended:
+            draft.ended.append(step.id)
+    else:
+        _expand(draft, step)
+
+
+def _expand(draft: Draft, step: Step) -> None:
+    try:
+        items = items_of(draft, step)
+    except InvalidValue as error:
+        _fail(draft, step, None, str(error))
+        return draft.ended.append(step.id)
+    digests = [blake2b(orjson.dumps(item), digest_size=6).hexdigest() for item in items]
+    draft.emit(e.StepExpanded(at=draft.at, step=step.id, count=len(items), digests=digests))
+    return fill(draft, step)
+
+
+def items_of(draft: Draft, step: Step) -> list[Any]:
+    """Return what `for_each` goes over. Errors: InvalidValue when that is no list, or too long a one."""
+    known = draft.state.items.get(step.id)
+    if known is None:
+        assert step.for_each is not None
+        known = step.for_each.evaluate(scope(draft.state, draft.plan.workflow, step.for_each.steps))
+        if not isinstance(known, list):
+            raise InvalidValue(f"for_each of step '{step.id}' must give a list, not {_kind(known)}")
+        if len(known) > 10_000:
+            raise InvalidValue(
+                f"for_each of step '{step.id}' gives {len(known)} items; at most 10,000 are allowed"
+            )
+        draft.state.items[step.id] = known
+    return known
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def fill(draft: Draft, step: Step) -> None:
+    """Begin as many items as may run at a time; end the step when none is left."""
+    while True:
+        at = draft.state.steps[step.id]
+        assert at.count is not None
+        if at.begun >= at.count or at.running >= step.max_parallel:
+            break
+        if draft.state.cancelling or (step.fail_fast and at.tally.get("failed")):
+            draft.emit(e.StepCancelled(at=draft.at, step=step.id, index=at.begun))
+        else:
+            begin_instance(draft, step, at.begun)
+    if at.running == 0 and at.begun == at.count:
+        _end_fan_out(draft, step)
+
+
+def _end_fan_out(draft: Draft, step: Step) -> None:
+    at = draft.state.steps[step.id]
+    if at.tally.get("failed"):
+        assert at.error is not None
+        draft.emit(e.StepFailed(at=draft.at, step=step.id, error=at.error))
+    elif at.tally.get("cancelled"):
+        draft.emit(e.StepCancelled(at=draft.at, step=step.id))
+    elif at.count and at.tally.get("skipped", 0) == at.count:
+        draft.emit(e.StepSkipped(at=draft.at, step=step.id, reason="its condition was false for every item"))
+    else:
+        draft.emit(e.StepSucceeded(at=draft.at, step=step.id))
+    draft.ended.append(step.id)
+
+
+def begin_instance(draft: Draft, step: Step, index: int | None) -> None:
+    """Begin a step, or one item of it: skip it, fail it, or create its first job."""
+    try:
+        names = scope(draft.state, draft.plan.workflow, step.reads)
+        if index is not None:
+            names |= {"item": items_of(draft, step)[index], "index": index}
+        if step.condition is not None and not step.condition.holds(
+            names, status_functions(draft.state, draft.plan.workflow, step)
+        ):
+            return draft.emit(
+                e.StepSkipped(at=draft.at, step=step.id, index=index, reason="its condition was false")
+            )
+        params = step.params.evaluate(names)
+    except InvalidValue as error:
+        return _fail(draft, step, index, str(error))
+    problem = draft.plan.operations[step.id].problem(params)
+    if problem is not None:
+        return _fail(draft, step, index, problem)
+    draft.emit(e.StepStarted(at=draft.at, step=step.id, index=index))
+    return create_job(draft, step, index, attempt=1, params=params, due_at=draft.at)
+
+
+def _fail(draft: Draft, step: Step, index: int | None, message: str) -> None:
+    error = Failure("invalid_value", message).to_json()
+    draft.emit(e.StepFailed(at=draft.at, step=step.id, index=index, error=error))
+
+
+def create_job(
+    draft: Draft, step: Step, index: int | None, *, attempt: int, params: dict[str, Any], due_at: int
+) -> None:
+    """Create the job of an attempt, and submit it at once where that needs no I/O and no permission."""
+    job_id = draft.new_job_id()
+    draft.emit(
+        e.JobCreated(
+            at=draft.at,
+            job=job_id,
+            step=step.id,
+            index=index,
+            attempt=attempt,
+            connection=step.connection,
+            operation=step.operation,
+            params=params,
+            due_at=due_at,
+        )
+    )
+    if due_at > draft.at or draft.room.get(step.connection, 0) <= 0:
+        return
+    template = draft.plan.operations[step.id].template(draft.state.jobs[job_id])
+    if template is not None and draft.may_spend(step.connection):
+        submitting(draft, draft.state.jobs[job_id], template, None)
+
+
+def submitting(draft: Draft, job: Job, template: dict[str, Any], number: int | None) -> None:
+    """Let the spending request be sent once this decision is on disk."""
+    step = draft.plan.workflow.steps[job.step]
+    timeout_s = step.timeout_s if step.timeout_s is not None else draft.operation(job).timeout_s
+    deadline_at = draft.at + int(timeout_s * SECOND)
+    draft.emit(
+        e.JobSubmitting(at=draft.at, job=job.id, template=template, number=number, deadline_at=deadline_at)
+    )
+
+
+def instance_ended(draft: Draft, job: Job) -> None:
+    """Go on after an instance of *job* has ended: with the next item, or with the end of the step."""
+    step = draft.plan.workflow.steps[job.step]
+    if step.for_each is not None:
+        fill(draft, step)
+    else:
+        draft.ended.append(step.id)
+
+
+def follow_up(draft: Draft) -> None:
+    """Begin what waited for the steps that ended, until nothing is left to begin; then end the run."""
+    # A loop and not a recursion: a chain of skipped steps may be long.
+    while draft.ended:
+        begin_ready(draft, list(draft.plan.workflow.followers(draft.ended.pop())))
+    _end_run_if_settled(draft)
+
+
+def _end_run_if_settled(draft: Draft) -> None:
+    state, workflow = draft.state, draft.plan.workflow
+    if state.has_ended or state.open or len(state.steps) < len(workflow.steps):
+        return
+    if not all(step.has_ended for step in state.steps.values()):
+        return
+    blamed = [
+        s.id
+        for s in workflow.steps.values()
+        if state.steps[s.id].status == "failed" and not s.continue_on_error
+    ]
+    if state.cancelling == "operator":
+        draft.emit(e.RunCancelled(at=draft.at))
+    elif state.cancelling == "timeout":
+        message = "the run did not end within its timeout"
+        draft.emit(e.RunFailed(at=draft.at, error=Failure("timeout", message).to_json()))
+    elif blamed:
+        error = state.steps[blamed[0]].error or {}
+        message = f"step '{blamed[0]}' failed: {error.get('message', 'for a reason not recorded')}"
+        draft.emit(e.RunFailed(at=draft.at, error={**error, "message": message}))
+    else:
+        _succeed(draft)
+
+
+def _succeed(draft: Draft) -> None:
+    outputs: dict[str, Any] = {}
+    for name, value in draft.plan.workflow.outputs.items():
+        try:
+            outputs[name] = value.evaluate(scope(draft.state, draft.plan.workflow, value.steps))
+        except InvalidValue as error:
+            failure = Failure("invalid_value", f"outputs.{name}: {error}")
+            return draft.emit(e.RunFailed(at=draft.at, error=failure.to_json()))
+    return draft.emit(e.RunSucceeded(at=draft.at, outputs=outputs))
+
+
+def cancel_open(draft: Draft) -> None:
+    """End open jobs and steps that wait; what is being submitted ends when its answer is stored."""
+    for job_id in list(draft.state.open):
+        job = draft.state.jobs[job_id]
+        if job.status != "submitting":
+            cancel_job(draft, job)
+    for step in draft.plan.workflow.steps.values():
+        begun = draft.state.steps.get(step.id)
+        if begun is None:
+            begin_ready(draft, [step])
+        elif step.for_each is not None and not begun.has_ended:
+            fill(draft, step)
+
+
+def cancel_job(draft: Draft, job: Job) -> None:
+    """End one open job and its instance; where its task may still bring a result, that is watched for."""
+    operation = draft.operation(job)
+    at_provider = job.status in ("waiting", "collecting")
+    watched = at_provider and operation.checks and not operation.drops
+    draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched))
+    draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
+    instance_ended(draft, job)
