@@ -1,0 +1,352 @@
+"""
+The local folder of artifacts: each file is named by the SHA-256 of what is in it.
+
+    <folder>/sha256/ab/abcdef…      the bytes, nothing else
+    <folder>/tmp/…                  being written; never read
+
+A file's name is the whole digest and has no extension. The digest alone says
+where the bytes are, whatever they are called elsewhere, and `sha256sum` on any
+file must print its name. The media type is data beside it; downloads through the
+API carry a proper file name.
+
+A file appears under its name complete or not at all: it is written beside, synced,
+renamed, and its directory is synced before anybody is told that it is there. One
+sync for each of hundreds of pictures a second would be most of the work, so the
+puts that wait at the same moment are one batch: written together, synced together
+(by several threads, whose flushes the file system's journal joins), renamed, and
+each touched directory synced once. Nobody waits to make a batch larger: it is
+whatever came in while the one before was being written.
+"""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from orchestrator.errors import NotFound, OrchestratorError, StoreUnavailable
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PIECE_BYTES = 1 << 20
+_STALE_S = 86_400.0
+_SYNC_THREADS = 4
+
+T = TypeVar("T")
+
+
+class CorruptArtifact(OrchestratorError):
+    """The file is there, but it does not hold the bytes that its name promises."""
+
+
+@dataclass(slots=True)
+class _Put:
+    """One waiting `put`; *temporary* is set while its bytes are beside their place."""
+
+    data: bytes
+    done: "asyncio.Future[str]"
+    digest: str = ""
+    target: Path = field(default_factory=Path)
+    temporary: Path | None = None
+    descriptor: int = -1
+    error: OSError | None = None
+
+
+class Folder:
+    """Content-addressed files. One `Folder` a process; several processes may share the directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._files = path / "sha256"
+        self._temporary = path / "tmp"
+        self._waiting: list[_Put] = []
+        self._writer: asyncio.Task[None] | None = None
+        # Threads of its own: a long conversion elsewhere must not hold up what is to be kept.
+        self._thread = ThreadPoolExecutor(1, "artifact-write")
+        self._syncers = ThreadPoolExecutor(_SYNC_THREADS, "artifact-sync")
+        self._prepare()
+
+    def path(self, digest: str) -> Path:
+        """Return where the bytes of *digest* are, or would be. Errors: NotFound for what is no digest."""
+        if not _DIGEST.fullmatch(digest):
+            raise NotFound(f"{digest!r} is not the digest of an artifact (sha256: and 64 hexadecimal digits)")
+        name = digest[7:]
+        return self._files / name[:2] / name
+
+    def holds(self, digest: str) -> bool:
+        """Return whether there is a file for *digest*."""
+        return self.path(digest).is_file()
+
+    async def put(self, data: bytes) -> str:
+        """
+        Keep *data* and return its digest; it is on disk when this returns.
+
+        Errors:  StoreUnavailable when the disk refuses; nothing is left behind then.
+        """
+        put = _Put(data, asyncio.get_running_loop().create_future())
+        self._waiting.append(put)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_batches())
+        return await put.done
+
+    async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[str, int]:
+        """
+        Keep what *chunks* brings, without holding it in memory; return digest and size in bytes.
+
+        What *chunks* raises passes through, and nothing is left behind then.
+        Errors:  StoreUnavailable when the disk refuses.
+        """
+        incoming = self._begin()
+        piece = bytearray()
+        try:
+            async for chunk in chunks:
+                piece += chunk
+                if len(piece) >= _PIECE_BYTES:
+                    full, piece = piece, bytearray()
+                    await _in_thread(partial(incoming.write, full))
+            name = await _in_thread(lambda: self._accept(incoming, piece))
+        finally:
+            incoming.discard()
+        return f"sha256:{name}", incoming.size
+
+    async def read(self, digest: str, *, verify: bool = False) -> bytes:
+        """
+        Return the bytes of *digest*.
+
+        Errors:  NotFound; StoreUnavailable when the disk refuses; with *verify*,
+                 CorruptArtifact when they are not the bytes that were put.
+        """
+        path = self.path(digest)
+
+        def load() -> bytes:
+            data = path.read_bytes()
+            if verify and sha256(data).hexdigest() != path.name:
+                raise CorruptArtifact(f"the artifact {digest} is corrupt: its file {path} holds other bytes")
+            return data
+
+        return await _reading(digest, load)
+
+    async def verify(self, digest: str) -> bool:
+        """Return whether the file holds what its name promises. Errors: NotFound, StoreUnavailable."""
+        path = self.path(digest)
+
+        def check() -> bool:
+            with path.open("rb") as file:
+                found = sha256()
+                while piece := file.read(_PIECE_BYTES):
+                    found.update(piece)
+                return found.hexdigest() == path.name
+
+        return await _reading(digest, check)
+
+    async def remove(self, digest: str) -> None:
+        """Delete the file of *digest*; its absence is no error. Errors: StoreUnavailable."""
+        path = self.path(digest)
+        await _in_thread(lambda: path.unlink(missing_ok=True))
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+        self._thread.shutdown()
+        self._syncers.shutdown()
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        try:
+            self._files.mkdir(parents=True, exist_ok=True)
+            self._temporary.mkdir(exist_ok=True)
+            # What a killed process left half written. Younger files may be another process's work.
+            for left in self._temporary.iterdir():
+                if left.stat().st_mtime < time.time() - _STALE_S:
+                    left.unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(error) from error
+
+    async def _write_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        batch: list[_Put] = []
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await loop.run_in_executor(self._thread, self._write, batch)
+                _answer(batch)
+        finally:
+            self._writer = None
+            # Only when the loop is going down around us: nobody is left waiting for ever.
+            for put in (*batch, *self._waiting):
+                put.done.cancel()
+
+    def _write(self, batch: list[_Put]) -> None:
+        """Runs in a thread. Each put ends durable, or with its error and without a trace."""
+        for put in batch:
+            _attempt(put, self._stage)
+        staged = [put for put in batch if put.temporary]
+        self._each(_sync_file, staged)
+        for put in staged:
+            _attempt(put, _put_in_place)
+        touched: dict[Path, list[_Put]] = {}
+        for put in batch:
+            if put.error is None:
+                touched.setdefault(put.target.parent, []).append(put)
+        for directory, puts in touched.items():
+            try:
+                _sync_directory(directory)
+            except OSError as error:
+                for put in puts:
+                    put.error = error
+
+    def _stage(self, put: _Put) -> None:
+        name = sha256(put.data).hexdigest()
+        put.digest, put.target = f"sha256:{name}", self._files / name[:2] / name
+        # Bytes we have already are compared, not trusted: putting them again repairs a corrupt file.
+        if _holds(put.target, put.data):
+            return
+        self._directory_for(put.target)
+        put.temporary = self._temporary / uuid4().hex
+        put.descriptor = os.open(put.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        _write_all(put.descriptor, put.data)
+
+    def _each(self, work: Callable[[_Put], None], puts: list[_Put]) -> None:
+        def one(put: _Put) -> None:
+            _attempt(put, work)
+
+        if len(puts) < _SYNC_THREADS:
+            for put in puts:
+                one(put)
+        else:
+            list(self._syncers.map(one, puts))
+
+    def _begin(self) -> "_Incoming":
+        try:
+            return _Incoming(self._temporary / uuid4().hex)
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _accept(self, incoming: "_Incoming", rest: bytearray) -> str:
+        """Runs in a thread. Put what was streamed in its place and return its name."""
+        incoming.write(rest)
+        os.fsync(incoming.descriptor)
+        name = incoming.digest.hexdigest()
+        target = self._files / name[:2] / name
+        self._directory_for(target)
+        incoming.temporary.replace(target)
+        _sync_directory(target.parent)
+        return name
+
+    def _directory_for(self, target: Path) -> None:
+        try:
+            target.parent.mkdir()
+        except FileExistsError:
+            return
+        _sync_directory(self._files)
+
+
+class _Incoming:
+    """A file that is being streamed to disk, and the digest of what has arrived."""
+
+    def __init__(self, temporary: Path) -> None:
+        self.temporary = temporary
+        self.digest = sha256()
+        self.size = 0
+        self.descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+
+    def write(self, data: bytearray) -> None:
+        self.digest.update(data)
+        self.size += len(data)
+        _write_all(self.descriptor, data)
+
+    def discard(self) -> None:
+        """Let go of the file, and delete it unless it has been put in its place."""
+        os.close(self.descriptor)
+        self.temporary.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes | bytearray) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _attempt(put: _Put, work: Callable[[_Put], None]) -> None:
+    if put.error is not None:
+        return
+    try:
+        work(put)
+    except OSError as error:
+        put.error = error
+        if put.descriptor >= 0:
+            os.close(put.descriptor)
+            put.descriptor = -1
+        if put.temporary is not None:
+            put.temporary.unlink(missing_ok=True)
+
+
+def _sync_file(put: _Put) -> None:
+    os.fsync(put.descriptor)
+    descriptor, put.descriptor = put.descriptor, -1
+    os.close(descriptor)
+
+
+def _put_in_place(put: _Put) -> None:
+    assert put.temporary is not None, "only what was staged is put in place"
+    put.temporary.replace(put.target)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
+def _answer(batch: Iterable[_Put]) -> None:
+    for put in batch:
+        if put.done.done():
+            continue
+        if put.error is None:
+            put.done.set_result(put.digest)
+        else:
+            refusal = _refused(put.error)
+            refusal.__cause__ = put.error
+            put.done.set_exception(refusal)
+
+
+def _refused(error: OSError) -> StoreUnavailable:
+    place = error.filename or "disk"
+    return StoreUnavailable(f"the artifacts folder refuses: {error.strerror or error} ({place})")
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        # The thread still uses the file that the caller is about to close.
+        await asyncio.wait([future])
+        raise
+    except OSError as error:
+        raise _refused(error) from error
+
+
+async def _reading(digest: str, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no artifact {digest} here") from error
+    except OSError as error:
+        raise _refused(error) from error
