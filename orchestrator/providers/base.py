@@ -17,7 +17,7 @@ What a provider says is data (`Accepted`, `Pending`, `Done`, `Failed`, …), nev
 an exception: it goes into the log.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
@@ -244,10 +244,21 @@ class Params(BaseModel):
         """
         yield from ()
 
+    @classmethod
+    def presence(cls, there: Set[str], perhaps: Set[str]) -> Iterator[tuple[str, str]]:
+        """
+        Yield (field, message) for every rule about which fields come together that is broken.
+
+        Shape:   *there* are given for certain, whatever is inside them; *perhaps* are
+                 expressions, which may turn out to be null. A null is not given.
+        """
+        yield from ()
+
     @model_validator(mode="after")
     def _no_conflicts(self) -> Self:
         given = {name: getattr(self, name) for name in self.model_fields_set}
-        problems = list(self.conflicts(given))
+        there = {name for name, value in given.items() if value is not None}
+        problems = [*self.conflicts(given), *self.presence(there, frozenset())]
         if problems:
             raise PydanticCustomError("conflict", "{text}", {"text": "; ".join(m for _, m in problems)})
         return self
@@ -286,8 +297,9 @@ def check_params(
         for detail in error.errors(include_url=False, include_context=False):
             path, hidden = _path_in(values, detail["loc"], is_unknown)
             # A required field that is absent is wrong whatever the unknown values turn out to be;
-            # rules across fields are asked below, without what is unknown.
-            excused = detail["type"] == "conflict" or _holds_unknown(detail["input"], is_unknown)
+            # the model's own rules across fields are asked below, without what is unknown.
+            asked_below = detail["type"] == "conflict" and not detail["loc"]
+            excused = asked_below or _holds_unknown(detail["input"], is_unknown)
             if hidden or (excused and detail["type"] != "missing"):
                 continue
             problem = ParamProblem(path, detail["msg"])
@@ -295,7 +307,10 @@ def check_params(
                 problems.append(problem)
     if issubclass(model, Params):
         known = {k: v for k, v in values.items() if not _holds_unknown(v, is_unknown)}
-        problems += [ParamProblem((name,), message) for name, message in model.conflicts(known)]
+        perhaps = {k for k, v in values.items() if is_unknown(v)}
+        there = {k for k, v in values.items() if v is not None} - perhaps
+        across = [*model.conflicts(known), *model.presence(there, perhaps)]
+        problems += [ParamProblem((name,), message) for name, message in across]
     return problems
 
 
@@ -403,7 +418,7 @@ class Operation:
 class ConnectionSettings(BaseModel):
     """What every connection may set; each kind adds its credentials. Durations are texts such as 30s."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: str
     base_url: str

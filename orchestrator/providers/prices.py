@@ -1,28 +1,53 @@
 """What an operation costs by a connection's own price list, for providers that do not tell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
+
+from pydantic import BaseModel
 
 
 def price(prices: Mapping[str, Any], operation: str, params: Mapping[str, Any]) -> float | None:
     """
     Return the credits that *operation* costs with *params*, or None where the list does not say.
 
-    Shape:   an entry is a number, or `{credits, per: <parameter>}`: credits for each
-             unit of that parameter, or for each entry where it is a list.
+    Shape:   *prices* maps operations to a number, or to `{credits, per: <parameter>}`: that
+             many for each, where the parameter is a number, or a list that is counted. A dot
+             leads into an object (`product.images`). *params* hold defaults, not only what
+             the author wrote.
     """
     entry = prices.get(operation)
     if not isinstance(entry, Mapping):
-        return _number(entry)
-    credits, units = _number(entry.get("credits")), 1.0
-    if "per" in entry:
-        given = params.get(str(entry["per"]))
-        counted = float(len(given)) if isinstance(given, list | tuple) else _number(given)
-        if counted is None:
-            return None
-        units = counted
-    return None if credits is None else credits * units
+        return _amount(entry)
+    each = _amount(entry.get("credits"))
+    count = _count(params, str(entry["per"])) if "per" in entry else 1.0
+    return None if each is None or count is None else each * count
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def complaints(prices: Mapping[str, Any], operations: Mapping[str, type[BaseModel]]) -> Iterator[str]:
+    """Yield what is wrong with *prices*; *operations* are those that cost credits, with their parameters."""
+    for name, entry in prices.items():
+        if name not in operations:
+            yield f"'{name}' is no operation that costs credits (those are {', '.join(operations)})"
+        elif not isinstance(entry, Mapping):
+            if _amount(entry) is None:
+                yield f"the price of '{name}' is a number of credits, or {{credits, per: <parameter>}}"
+        elif not set(entry) <= {"credits", "per"} or _amount(entry.get("credits")) is None:
+            yield f"the price of '{name}' holds `credits` (a number) and `per` (a parameter), nothing else"
+        elif "per" in entry and str(entry["per"]).split(".")[0] not in operations[name].model_fields:
+            yield f"the price of '{name}' is per '{entry['per']}', which is no parameter of it"
+
+
+def _amount(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
+        return None
+    return float(value)
+
+
+def _count(params: Mapping[str, Any], path: str) -> float | None:
+    value: Any = params
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(value, list | tuple):
+        return float(len(value))
+    return _amount(value)

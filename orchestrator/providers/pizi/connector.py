@@ -1,0 +1,197 @@
+"""One account at Pizi: its operations, its credentials, its callbacks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from pydantic import SecretStr
+
+from orchestrator.providers.base import (
+    Accepts,
+    Callback,
+    CallbackMeaning,
+    ConnectionSettings,
+    Connector,
+    Done,
+    Exchange,
+    Failed,
+    Login,
+    Operation,
+    Output,
+    Params,
+    Reply,
+    Request,
+    Retry,
+    Submit,
+    SubmitOutcome,
+    Task,
+    Waiting,
+)
+from orchestrator.providers.pizi import answers, exchanges, outputs
+from orchestrator.providers.pizi.exchanges import MODEL, PICTURES, at
+from orchestrator.providers.pizi.params import (
+    ByUuid,
+    CreateModel,
+    CreatePictures,
+    ListModels,
+    ListPictures,
+    ListTasks,
+)
+from orchestrator.providers.pizi.settings import PiziSettings
+from orchestrator.providers.prices import price
+
+
+def connect(settings: PiziSettings) -> Connector:
+    """Return the connector of one account."""
+    return PiziConnector(settings)
+
+
+class PiziConnector:
+    """One account at Pizi."""
+
+    kind = "pizi"
+
+    def __init__(self, settings: PiziSettings) -> None:
+        self.settings: ConnectionSettings = settings
+        self.operations: Mapping[str, Operation] = {
+            operation.name: operation for operation in (*_tasks(settings), *_at_once())
+        }
+        self._api_key = settings.api_key
+
+    def headers(self, token: str | None) -> Mapping[str, str]:
+        """Return the header that carries the key."""
+        return {"Authorization": f"Bearer {self._api_key.get_secret_value()}"}
+
+    def secrets(self) -> Sequence[SecretStr]:
+        """Return the key."""
+        return [self._api_key]
+
+    def login(
+        self, now_ms: int, seal: Callable[[str, bytes], bytes]
+    ) -> Exchange[Login | Failed | Retry] | None:
+        """Return None: the key itself is sent with every request."""
+        return None
+
+    def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
+        """Say what a delivery means: a hint at most."""
+        return answers.read_callback(callback)
+
+    def read_credits(self, reply: Reply) -> float | None:
+        """Return the balance that the response header shows."""
+        return answers.credits_left(reply)
+
+
+def _tasks(settings: PiziSettings) -> Sequence[Operation]:
+    accepts = Accepts(media_types=("image/jpeg", "image/png"), url=True, bytes_max=settings.image_bytes_max)
+    return (
+        Operation(
+            name="create_model",
+            summary="Make a virtual model from attributes, reference images, or both.",
+            params=CreateModel,
+            output=outputs.CreatedModel,
+            submit=partial(exchanges.create_model, accepts),
+            read=lambda params, reply: answers.read_submit(reply),
+            check=partial(exchanges.check, MODEL),
+            look_up=partial(exchanges.look_up, MODEL),
+            waiting=Waiting.HINT,
+            spends=True,
+            timeout_s=3600.0,
+            price=lambda params: price(settings.prices, "create_model", params.model_dump()),
+        ),
+        Operation(
+            name="create_pictures",
+            summary="Make product pictures, with a model or without.",
+            params=CreatePictures,
+            output=outputs.CreatedPictures,
+            submit=partial(exchanges.create_pictures, accepts),
+            read=lambda params, reply: answers.read_submit(reply),
+            check=partial(exchanges.check, PICTURES),
+            look_up=partial(exchanges.look_up, PICTURES),
+            waiting=Waiting.HINT,
+            spends=True,
+            timeout_s=1800.0,
+            price=lambda params: price(
+                settings.prices, "create_pictures", params.model_dump() | {"variants": params.pictures}
+            ),
+        ),
+    )
+
+
+def _at_once() -> Sequence[Operation]:
+    one, many = _get, _list
+    return (
+        many(
+            "list_models", "List the models of this account.", MODEL.path, ListModels, outputs.ModelPage, 50
+        ),
+        one("get_model", "Show one model.", MODEL.path, outputs.Model),
+        _operation(
+            "delete_model",
+            "Delete a model and everything that was generated with it, for good.",
+            ByUuid,
+            outputs.Deleted,
+            lambda params: Request(method="DELETE", path=at(MODEL.path, params.uuid)),
+            lambda params, reply: answers.read_deletion(reply),
+        ),
+        many(
+            "list_pictures",
+            "List the pictures of this account.",
+            PICTURES.path,
+            ListPictures,
+            outputs.PicturePage,
+        ),
+        one("get_picture", "Show one set of pictures.", PICTURES.path, outputs.Picture),
+        many("list_tasks", "List the tasks of this account.", "/tasks", ListTasks, outputs.TaskList),
+        one("get_task", "Show one task.", "/tasks", outputs.TaskDetail),
+    )
+
+
+def _get(name: str, summary: str, path: str, output: type[Output]) -> Operation:
+    return _operation(
+        name,
+        summary,
+        ByUuid,
+        output,
+        lambda params: Request(method="GET", path=at(path, params.uuid)),
+        lambda params, reply: answers.read_object(reply),
+    )
+
+
+def _list(
+    name: str, summary: str, path: str, params: type[Params], output: type[Output], limit: int | None = None
+) -> Operation:
+    """Make a list operation; *limit* is the documented number of items where the author asks for none."""
+    return _operation(
+        name,
+        summary,
+        params,
+        output,
+        lambda params: Request(method="GET", path=path, query=params.model_dump(exclude_none=True)),
+        partial(_read_page, limit),
+    )
+
+
+def _read_page(limit: int | None, params: Params, reply: Reply) -> SubmitOutcome:
+    """Pizi tells neither a total nor a next page: after a full page there may be another one."""
+    items = answers.read_list(reply)
+    if not isinstance(items, list):
+        return items
+    page: dict[str, Any] = {"items": items}
+    per_page = getattr(params, "limit", None) or limit
+    if per_page is not None and len(items) >= per_page:
+        page["next"] = (getattr(params, "page", None) or 1) + 1
+    return Done(output=page)
+
+
+def _operation(
+    name: str,
+    summary: str,
+    params: type[Params],
+    output: type[Output],
+    request: Callable[[Any], Request],
+    read: Callable[[Any, Reply], SubmitOutcome],
+) -> Operation:
+    def submit(params: Any, submit: Submit) -> Exchange[Request | SubmitOutcome]:
+        yield from ()
+        return request(params)
+
+    return Operation(name=name, summary=summary, params=params, output=output, submit=submit, read=read)

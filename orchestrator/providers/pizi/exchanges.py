@@ -1,0 +1,218 @@
+"""
+What is asked of Pizi, and in which order.
+
+The id of a task is not the id of what it makes, although they are often equal:
+the task is asked first and names its result, which is then asked for itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from orchestrator.errors import Failure
+from orchestrator.providers.base import (
+    Accepts,
+    ArtifactRef,
+    CallbackUrl,
+    CheckOutcome,
+    Done,
+    Exchange,
+    Failed,
+    Found,
+    Hole,
+    Inline,
+    Link,
+    LookUpOutcome,
+    Pending,
+    Prepare,
+    PreparedBytes,
+    PreparedUrl,
+    Request,
+    Retry,
+    Submit,
+    SubmitOutcome,
+    Task,
+)
+from orchestrator.providers.pizi import answers
+from orchestrator.providers.pizi.answers import State
+from orchestrator.providers.pizi.params import MARK, CreateModel, CreatePictures, Person, is_uuid
+
+PAGE_SIZE = 50
+"""Items per page of a look-up; also the number Pizi gives by default for models."""
+PAGES_MAX = 10
+"""A look-up reads no further. Pizi searches by our mark, so its first page should do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """
+    One of the two things that tasks make, by its many names at Pizi.
+
+    *path* of its endpoints, *type* of its tasks, *result*: the field with the URLs.
+    """
+
+    path: str
+    type: str
+    result: str
+
+
+MODEL = Noun("/models", "model", "mediaUrl")
+PICTURES = Noun("/pictures", "photo", "result")
+
+
+def at(path: str, uuid: str) -> str:
+    """Return the path of one thing; its id may come from a person or a provider, so it is quoted."""
+    return f"{path}/{quote(uuid, safe='')}"
+
+
+# --- submits ---------------------------------------------------------------------------------
+
+
+def create_model(accepts: Accepts, params: CreateModel, submit: Submit) -> Exchange[Request | SubmitOutcome]:
+    """Make the exchange that ends with `POST /models`."""
+    body = _given(params, "gender", "attributes", "name", "priority")
+    if params.referenceImages:
+        body["referenceImages"] = yield from _inline(params.referenceImages, accepts)
+    return Request(method="POST", path=MODEL.path, json=body | _ours(params.metadata, submit))
+
+
+def create_pictures(
+    accepts: Accepts, params: CreatePictures, submit: Submit
+) -> Exchange[Request | SubmitOutcome]:
+    """Make the exchange that ends with `POST /pictures`."""
+    body = _given(params, "shotType", "variants", "output")
+    if isinstance(params.model, Person):
+        body["model"] = _given(params.model, "gender", "attributes")
+        if params.model.referenceImages:
+            body["model"]["referenceImages"] = yield from _inline(params.model.referenceImages, accepts)
+    elif params.model:
+        body["model"] = _given(params.model, "uuid")
+    if params.modelImageUrl is not None:
+        body["modelImageUrl"] = yield from _image(params.modelImageUrl, accepts, Link)
+    body["product"] = _given(params.product, "info")
+    body["product"]["images"] = yield from _inline(params.product.images, accepts)
+    return Request(method="POST", path=PICTURES.path, json=body | _ours(params.metadata, submit))
+
+
+def _given(params: BaseModel, *names: str) -> dict[str, Any]:
+    return params.model_dump(mode="json", include=set(names), exclude_none=True)
+
+
+def _ours(metadata: Mapping[str, Any] | None, submit: Submit) -> dict[str, Any]:
+    return {"metadata": {**(metadata or {}), MARK: submit.job}, "callbackUrl": CallbackUrl()}
+
+
+def _inline(images: list[str | ArtifactRef], accepts: Accepts) -> Exchange[list[str | Hole]]:
+    sendable: list[str | Hole] = []
+    for image in images:
+        sent = yield from _image(image, accepts, lambda prepared: Inline(prepared, "data_uri"))
+        sendable.append(sent)
+    return sendable
+
+
+def _image(
+    image: str | ArtifactRef, accepts: Accepts, hole: Callable[[PreparedBytes], Hole]
+) -> Exchange[str | Hole]:
+    # A plain URL is not even shown to the runtime: the request is then known without any I/O.
+    if isinstance(image, str) and image.startswith(("http://", "https://")):
+        return image
+    prepared: PreparedUrl | PreparedBytes = yield Prepare(image, accepts)
+    return prepared.url if isinstance(prepared, PreparedUrl) else hole(prepared)
+
+
+# --- checks ----------------------------------------------------------------------------------
+
+
+def check(noun: Noun, task: Task) -> Exchange[CheckOutcome]:
+    """Make the exchange that asks how *task* stands: the task, then what it made."""
+    if task.resource_id is not None:
+        return (yield from _resource(noun, task, task.resource_id))
+    if task.task_id is None or not is_uuid(task.task_id):
+        return Retry(f"{task.task_id or 'nothing'} is no id that Pizi could be asked for")
+    reply = yield Request(method="GET", path=at("/tasks", task.task_id))
+    state = answers.read_state(reply)
+    if state is not None:
+        return (yield from _task(noun, task, task.task_id, state))
+    if reply.status == 404:
+        return (yield from _same_id(noun, task, task.task_id, "Pizi does not know the task (yet)"))
+    return answers.look_again(reply)
+
+
+def _task(noun: Noun, task: Task, task_id: str, state: State) -> Exchange[CheckOutcome]:
+    if state.mark not in (None, task.job):
+        return Retry(f"task {task_id} carries the mark of another job")
+    if state.type != noun.type and state.type in (MODEL.type, PICTURES.type):
+        return Retry(f"task {task_id} is of type {state.type}, not {noun.type}")
+    if state.status == "failed":
+        return _failed(state)
+    if state.status != "completed":
+        return Pending(state.status or None)
+    if made := answers.resource_id(state.fields.get("resourceUrl")):
+        return (yield from _resource(noun, task, made))
+    return (yield from _same_id(noun, task, task_id, "the completed task does not name its result"))
+
+
+def _same_id(noun: Noun, task: Task, uuid: str, why: str) -> Exchange[CheckOutcome]:
+    """Try the id of the task as the id of what it makes; it counts only if it carries our mark."""
+    reply = yield Request(method="GET", path=at(noun.path, uuid))
+    state = answers.read_state(reply)
+    if state is not None and state.mark == task.job:
+        return _made(noun, uuid, state)
+    return answers.look_again(reply) if reply.status == 401 else Retry(why, answers.retry_after_s(reply))
+
+
+def _resource(noun: Noun, task: Task, uuid: str) -> Exchange[CheckOutcome]:
+    if not is_uuid(uuid):
+        return Retry(f"{uuid[:60]} is no id that Pizi could be asked for")
+    reply = yield Request(method="GET", path=at(noun.path, uuid))
+    state = answers.read_state(reply)
+    if state is None:
+        return answers.look_again(reply)
+    if state.mark not in (None, task.job):
+        return Retry(f"{uuid} carries the mark of another job")
+    return _made(noun, uuid, state)
+
+
+def _made(noun: Noun, uuid: str, state: State) -> CheckOutcome:
+    if state.status == "failed":
+        return _failed(state)
+    if state.status == "deleted":
+        return Failed(Failure("result_unavailable", "it was deleted at Pizi", "deleted"))
+    if state.status not in ("completed", ""):
+        return Pending(state.status, resource_id=uuid)
+    files = answers.result_files(state.fields.get(noun.result))
+    # Paid for and said to be complete: its addresses may still follow, so it is not given up here.
+    return (
+        Done(output={"uuid": uuid, **state.fields}, files=files) if files else Retry("no result is named yet")
+    )
+
+
+def _failed(state: State) -> Failed:
+    reason = answers.text_of(state.fields.get("message")) or answers.text_of(state.fields.get("error"))
+    code = answers.text_of(state.fields.get("code"))
+    return Failed(Failure("task_failed", reason or "the task failed; Pizi gives no reason", code))
+
+
+# --- look-ups --------------------------------------------------------------------------------
+
+
+def look_up(noun: Noun, task: Task) -> Exchange[LookUpOutcome]:
+    """
+    Make the exchange that searches what an uncertain submit made, by our mark in its metadata.
+
+    Pizi's filter is a full-text search, so the mark is compared here. Nothing found proves nothing.
+    """
+    for page in range(1, PAGES_MAX + 1):
+        query: dict[str, str | int] = {"filter": f"{MARK}:{task.job}", "page": page, "limit": PAGE_SIZE}
+        reply = yield Request(method="GET", path=noun.path, query=query)
+        items = answers.read_list(reply)
+        if not isinstance(items, list):
+            return answers.look_again(reply)
+        if found := answers.marked(items, task.job):
+            return Found(resource_id=found)
+        if len(items) < PAGE_SIZE:
+            return None
+    return None
