@@ -45,7 +45,7 @@ class Callbacks:
         self._timers.spawn(self.send_now(task, url, body))
 
     async def send_now(self, task: str, url: str, body: bytes) -> None:
-        """Do what `send` does, and return when the last copy was answered or given up."""
+        """Do what `send` does, and return only when the last copy was answered or given up."""
         if self._options.hits("loss", task):
             self._books.callback(task, url, 1, error="never sent (fault loss)")
             return

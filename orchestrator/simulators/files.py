@@ -59,11 +59,18 @@ class Files:
             url = url.with_query(issue=str(self._occasions.next("link", name)))
         return str(url)
 
+    def make(self, name: str) -> bytes:
+        """Return the bytes of a file, made in this thread; for other makers. Errors: KeyError."""
+        made = self._made.get(name)
+        if made is not None and _good(made):
+            return made.result()
+        return self._makers[name][0]()
+
     async def content(self, name: str) -> bytes:
         """Return the bytes of a file, made now if need be. Errors: KeyError, no such file."""
         make, _ = self._makers[name]
         making = self._made.pop(name, None)
-        if making is None or (making.done() and (making.cancelled() or making.exception() is not None)):
+        if making is None or (making.done() and not _good(making)):
             making = asyncio.ensure_future(asyncio.to_thread(make))
         self._made[name] = making
         while len(self._made) > KEPT:
@@ -104,6 +111,10 @@ class Files:
             await asyncio.sleep(self._options.lag_s / _PIECES)
             await response.write(content[start : start + size])
         return response
+
+
+def _good(making: "asyncio.Task[bytes]") -> bool:
+    return making.done() and not making.cancelled() and making.exception() is None
 
 
 async def _begin(request: web.Request, content: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
