@@ -47,6 +47,7 @@ _TOKEN_CODES = frozenset({"InvalidAccessToken", "InvalidApiKey"})
 _CREDITS_CODE = "CreditInsufficiency"
 _GONE_CODES = frozenset({"InvalidTaskId", "TaskTimeout"})
 _TEXT_MAX = 500
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#]\S*")
 _UPLOADS = frozenset({"PUT", "POST"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -216,7 +217,7 @@ def _slot(file_id: str | None, request: Mapping[str, Any]) -> Slot | None:
 
 def _web_address(value: Any) -> str | None:
     text = _text(value)
-    return text if text is not None and text.startswith(("https://", "http://")) else None
+    return text if text is not None and text.isprintable() and _WEB_ADDRESS.fullmatch(text) else None
 
 
 def _headers(value: Any) -> dict[str, str] | None:
@@ -324,7 +325,11 @@ def _lost(status: int, body: Mapping[str, Any]) -> Failed:
 
 def is_lost(outcome: CheckOutcome) -> bool:
     """Whether the provider says that there is no such task."""
-    return isinstance(outcome, Failed) and outcome.failure.code == TASK_LOST
+    return (
+        isinstance(outcome, Failed)
+        and outcome.failure.cls == "provider_error"
+        and outcome.failure.code == TASK_LOST
+    )
 
 
 def _poll_s(interval_ms: Any) -> float | None:

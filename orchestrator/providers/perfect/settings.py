@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator import durations
 from orchestrator.providers.base import ConnectionSettings
-from orchestrator.providers.perfect.features import default_paths
+from orchestrator.providers.perfect.features import FEATURES, default_paths
+from orchestrator.providers.prices import complaints
 
 LOST_AFTER_S = 10.0
 """A task that nobody polls for this long is lost, says the provider."""
@@ -30,7 +31,7 @@ class PerfectSettings(ConnectionSettings):
     """
 
     kind: str = "perfect"
-    client_id: SecretStr = Field(min_length=1)
+    client_id: SecretStr
     client_secret: SecretStr
     paths: dict[str, str] = Field(default_factory=default_paths)
     rate_limits: list[str] = Field(default_factory=lambda: ["100/5m host", "100/1m"])
@@ -38,6 +39,14 @@ class PerfectSettings(ConnectionSettings):
     poll_interval: str = "7s"
     poll_timeout: str = "2.5s"
     enhance_long_side_max: int = Field(default=8192, ge=1)
+
+    @field_validator("client_id")
+    @classmethod
+    def _is_there(cls, name: SecretStr) -> SecretStr:
+        text = name.get_secret_value().strip()
+        if not text:
+            raise PydanticCustomError("client_id", "client_id is empty")
+        return SecretStr(text)
 
     @field_validator("client_secret")
     @classmethod
@@ -70,6 +79,14 @@ class PerfectSettings(ConnectionSettings):
             if not isinstance(path, str) or not path.startswith("/"):
                 raise PydanticCustomError("path", "the path '{name}' has to start with /", {"name": name})
         return known | overrides
+
+    @field_validator("prices")
+    @classmethod
+    def _name_what_costs(cls, prices: dict[str, Any]) -> dict[str, Any]:
+        wrong = "; ".join(complaints(prices, {name: feature.params for name, feature in FEATURES.items()}))
+        if wrong:
+            raise PydanticCustomError("prices", "{text}", {"text": wrong})
+        return prices
 
     @field_validator("poll_interval", "poll_timeout")
     @classmethod
