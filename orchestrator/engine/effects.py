@@ -1,4 +1,4 @@
-"""What is to be done in the outside world: derived from state, so recovery is the same code as normal work."""
+"""What is to be done in the outside world: derived from state, so recovery is the same as normal work."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -186,10 +186,10 @@ def _grace_is_over(draft: Draft, job: Job) -> None:
     step = draft.plan.workflow.steps[job.step]
     assert job.uncertain_until is not None, "an uncertain job has a grace"
     deadline_at = job.deadline_at or job.uncertain_until
-    if step.on_uncertain == "wait" and draft.at < deadline_at:
-        draft.postponed[job.id] = deadline_at
-    elif draft.at < job.uncertain_until:
+    if draft.at < job.uncertain_until:
         draft.postponed[job.id] = min(draft.at + _resolve_delay(draft, job), job.uncertain_until)
+    elif step.on_uncertain == "wait" and draft.at < deadline_at:
+        draft.postponed[job.id] = deadline_at
     else:
         message = "nobody can tell whether the submit was accepted; it was not sent again"
         fail(draft, job, Failure("uncertain", message), again=step.on_uncertain == "resubmit")
@@ -200,9 +200,11 @@ def _grace_is_over(draft: Draft, job: Job) -> None:
 
 def callback_arrived(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
     """A delivery: record it, and let it have the effect that it may have, once."""
+    first = job.seen.get(trigger.digest)
+    if first == trigger.delivery:
+        return  # Read before; the inbox offered it again.
     if job.deliveries == DELIVERIES_KEPT:
         draft.emit(e.DeliveryOverflow(at=draft.at, job=job.id, limit=DELIVERIES_KEPT))
-    first = job.seen.get(trigger.digest)
     if first is not None:
         _received(draft, job, trigger, "duplicate", duplicate_of=first)
     elif not job.is_open:

@@ -21,8 +21,8 @@ class Schedule(Protocol):
         """Return the earliest wake-up later than *after* over all jobs and runs, or None."""
         ...
 
-    async def postpone(self, job: str, wake_at: int) -> None:
-        """Move a job's wake-up without an event: it was looked at and nothing had changed."""
+    async def postpone(self, job: str, wake_at: int | None) -> None:
+        """Move a job's wake-up without an event: it was looked at and nothing had changed. None: never again."""
         ...
 
     async def open_jobs(

@@ -1,0 +1,210 @@
+"""
+From a definition and the configured connections to a plan that the engine can decide on.
+
+The engine knows no provider. Here each step's operation becomes a `Planned`: the
+connector's codec behind the engine's words, with the connection's settings in it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from orchestrator.definition.catalog import Catalog, ConnectionSpec, OperationSpec
+from orchestrator.definition.loader import parse
+from orchestrator.definition.workflow import Step, Workflow
+from orchestrator.durations import seconds
+from orchestrator.engine.plan import Plan, Waits
+from orchestrator.engine.state import Job
+from orchestrator.errors import NotFound
+from orchestrator.outcomes import Callback, CallbackMeaning, SubmitOutcome, Unreadable
+from orchestrator.providers.base import (
+    Connector,
+    Exchange,
+    Operation,
+    ParamProblem,
+    Reply,
+    Request,
+    Submit,
+    Task,
+    Waiting,
+    check_params,
+)
+from orchestrator.providers.template import Template, freeze
+
+LINK_LIFE_S = 86_400
+"""How long a signed link in a submit stays valid; longer than any provider is given for a task."""
+
+_WAITS: dict[Waiting, Waits] = {
+    Waiting.NONE: "none",
+    Waiting.HINT: "hint",
+    Waiting.VERDICT: "verdict",
+    Waiting.HEARTBEAT: "heartbeat",
+    Waiting.POLL: "poll",
+}
+
+
+class Sending:
+    """What a spending request needs to know about this server: its address and the key that signs."""
+
+    def __init__(self, *, key: str, callbacks: bool, public_url: str | None) -> None:
+        self.key, self.callbacks, self.public_url = key, callbacks, public_url
+
+    def freeze(self, request: Request, *, at: int) -> Template:
+        """Return *request* as the log keeps it; *at* in microseconds."""
+        return freeze(
+            request,
+            key=self.key,
+            callbacks=self.callbacks,
+            link_exp=at // 1_000_000 + LINK_LIFE_S,
+            public_url=self.public_url,
+        )
+
+
+class Planned:
+    """One operation of one connection, as the engine and the runtime use it. See `engine.plan`."""
+
+    def __init__(self, connector: Connector, operation: Operation, sending: Sending) -> None:
+        settings = connector.settings
+        self.operation = operation
+        self.connector = connector
+        self.sending = sending
+        self.waits = _WAITS[operation.waiting]
+        self.spends = operation.spends
+        self.resends = operation.resend
+        self.looks_up = operation.look_up is not None
+        self.checks = operation.check is not None
+        self.drops = operation.waiting is Waiting.HEARTBEAT
+        self.timeout_s = operation.timeout_s
+        self.first_check_s = seconds(settings.first_check)
+        self.max_check_interval_s = seconds(settings.max_check_interval)
+        self.uncertain_grace_s = seconds(settings.uncertain_grace)
+        self.poll_s = operation.poll_s or self.max_check_interval_s
+
+    def problem(self, params: Mapping[str, Any]) -> str | None:
+        """Say everything that is wrong with the evaluated parameters, or nothing."""
+        if not isinstance(params, Mapping):
+            return f"the parameters of {self.operation.name} must be an object"
+        found = check_params(self.operation.params, params)
+        return "; ".join(f"{_dotted(p)}: {p.message}" if p.path else p.message for p in found) or None
+
+    def parsed(self, job: Job) -> Any:
+        """Return the job's parameters as the operation's model; they were checked before the job was made."""
+        if job.memo is None:
+            job.memo = self.operation.params.model_validate(job.params)
+        return job.memo
+
+    def template(self, job: Job) -> dict[str, Any] | None:
+        """Return the spending request when it is known without I/O and without a request number."""
+        exchange = self.submit(job)
+        try:
+            next(exchange)
+        except StopIteration as concluded:
+            if not isinstance(concluded.value, Request):
+                return None
+            template = self.sending.freeze(concluded.value, at=job.created_at)
+            return None if needs_number(template) else template.to_json()
+        exchange.close()
+        return None
+
+    def submit(self, job: Job) -> Exchange[Request | SubmitOutcome]:
+        """Make the exchange that leads to the spending request."""
+        return self.operation.submit(self.parsed(job), Submit(job=job.id, attempt=job.attempt))
+
+    def read(self, job: Job, reply: Reply) -> SubmitOutcome:
+        """Say what the reply to the spending request means."""
+        return self.operation.read(self.parsed(job), reply)
+
+    def task(self, job: Job) -> Task:
+        """Return the job as check, look-up and callback know it."""
+        return Task(job=job.id, task_id=job.task_id, resource_id=job.resource_id, params=self.parsed(job))
+
+    def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
+        """Say what a callback means. Never raises."""
+        try:
+            return self.connector.read_callback(callback, self.task(job))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            # A connector promises not to raise; should it, the delivery is kept and the job looked at.
+            return Unreadable(f"the connector failed to read it: {type(error).__name__}")
+
+
+def needs_number(template: Template) -> bool:
+    """Return whether the request takes the next number of the connection's counter."""
+    return any(hole["fill"] == "number" for hole in template.holes)
+
+
+def _dotted(problem: ParamProblem) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path)[1:]
+
+
+class Plans:
+    """Makes plans, and remembers the plan of every digest it was asked for."""
+
+    def __init__(self, connectors: Mapping[str, Connector], sending: Sending) -> None:
+        self.connectors = connectors
+        self._sending = sending
+        self._planned: dict[tuple[str, str], Planned] = {}
+        self._plans: dict[str, Plan] = {}
+
+    def of(self, workflow: Workflow) -> Plan:
+        """Return the plan of *workflow*. Errors: KeyError for a connection or operation that is not there."""
+        plan = self._plans.get(workflow.digest)
+        if plan is None:
+            operations = {step.id: self._for(step) for step in workflow.steps.values()}
+            plan = self._plans[workflow.digest] = Plan(workflow, operations)
+        return plan
+
+    async def pinned(self, digest: str, source_of: Callable[[str], Awaitable[str | None]]) -> Plan:
+        """
+        Return the plan that a run was started with, from the source that was stored with it.
+
+        Errors:  NotFound when the store has no such definition; KeyError as `of`.
+        """
+        plan = self._plans.get(digest)
+        if plan is not None:
+            return plan
+        source = await source_of(digest)
+        if source is None:
+            raise NotFound(f"no definition with the digest {digest}")
+        return self.of(parse(source))
+
+    def planned(self, connection: str, operation: str) -> Planned:
+        """Return one operation. Errors: KeyError."""
+        key = connection, operation
+        if key not in self._planned:
+            connector = self.connectors[connection]
+            self._planned[key] = Planned(connector, connector.operations[operation], self._sending)
+        return self._planned[key]
+
+    def _for(self, step: Step) -> Planned:
+        return self.planned(step.connection, step.operation)
+
+
+def catalog(connectors: Mapping[str, Connector]) -> Catalog:
+    """Return what definitions may use."""
+    return {
+        name: ConnectionSpec(
+            name=name,
+            kind=connector.kind,
+            operations={operation.name: _spec(operation) for operation in connector.operations.values()},
+        )
+        for name, connector in connectors.items()
+    }
+
+
+def _spec(operation: Operation) -> OperationSpec:
+    return OperationSpec(
+        name=operation.name,
+        summary=operation.summary,
+        params_schema=operation.params.model_json_schema(),
+        output_schema=operation.output.model_json_schema(),
+        check=_checker(operation),
+        gives_files=operation.spends,
+    )
+
+
+def _checker(
+    operation: Operation,
+) -> Callable[[Mapping[str, Any], Callable[[Any], bool]], list[ParamProblem]]:
+    def check(values: Mapping[str, Any], is_unknown: Callable[[Any], bool]) -> list[ParamProblem]:
+        return check_params(operation.params, values, is_unknown=is_unknown)
+
+    return check

@@ -1,0 +1,338 @@
+"""
+One run at a time, one decision at a time: the order in which things happen.
+
+    take      what waits for a run is taken together (a mailbox per active run)
+    load      its state from the cache, or folded from the log
+    decide    the engine says which events that makes; pure
+    append    one transaction: events, projections, settled deliveries, counters
+    perform   what the new state asks for, and not before the append is on disk
+
+Append before you act. An act's answer is the next trigger. After a crash whatever
+the state says was decided and not yet answered is done again; for the one act that
+must not be done again, the spending request, `job.submitting` is the claim: only
+the process that appended it sends, and a claim found at start is an uncertain submit.
+
+What was committed is never written to again (`RunState.fork`), so a state may be
+read by anybody while the mailbox works on the next one.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from orchestrator.clock import Clock
+from orchestrator.definition.workflow import Workflow
+from orchestrator.engine import events as e
+from orchestrator.engine import triggers as t
+from orchestrator.engine.decide import decide
+from orchestrator.engine.draft import Decision
+from orchestrator.engine.effects import Effect, due_effects
+from orchestrator.engine.fold import fold
+from orchestrator.engine.plan import Plan
+from orchestrator.engine.state import Job, RunState
+from orchestrator.errors import Conflict, NotFound, Refused, StoreUnavailable
+from orchestrator.operations.plans import Plans
+from orchestrator.outcomes import Accepted, Unclear
+from orchestrator.runtime.limits import Limits
+from orchestrator.store.inbox import Inbox
+from orchestrator.store.log import Log
+from orchestrator.store.projection import holds_slot, job_row, run_row
+from orchestrator.store.rows import Append, IdempotencyKey, Settled
+from orchestrator.store.schedule import Schedule
+from orchestrator.store.views import Views
+
+log = structlog.get_logger()
+
+STATES_KEPT = 2_000
+"""How many runs' folded states are cached; others are folded again when something happens to them."""
+
+BOXES = 256
+"""How many runs are worked on at a time before the intake waits; the receiver never does."""
+
+JOBS_KEPT = 20_000
+"""Of how many jobs the run is remembered; of others the store is asked."""
+
+
+class Store(Log, Inbox, Schedule, Views, Protocol):
+    """Everything durable, in one."""
+
+
+class Performer(Protocol):
+    """Does what a committed state asks for. Returns at once; answers come back as triggers."""
+
+    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    """One trigger in a mailbox, not made yet: its time is the moment it is decided on."""
+
+    kind: type[t.Trigger]
+    fields: dict[str, Any]
+    done: asyncio.Future[RunState] | None = None
+    plan: Plan | None = None
+    key: IdempotencyKey | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one append will hold."""
+
+    events: list[e.Event] = field(default_factory=list)
+    touched: dict[str, None] = field(default_factory=dict)
+    settled: list[Settled] = field(default_factory=list)
+    postponed: dict[str, int | None] = field(default_factory=dict)
+    numbers: list[tuple[str, int]] = field(default_factory=list)
+    claims: dict[str, int] = field(default_factory=dict)
+    key: IdempotencyKey | None = None
+
+
+class Worker:
+    """Handles triggers. `performer` is set once, by whoever joins the parts."""
+
+    performer: Performer
+
+    def __init__(self, store: Store, plans: Plans, limits: Limits, clock: Clock) -> None:
+        self.store, self.plans, self.limits, self.clock = store, plans, limits, clock
+        self.trouble: str | None = None
+        self.stopping = False
+        self.run_of: OrderedDict[str, str] = OrderedDict()
+        self._boxes: dict[str, deque[_Item]] = {}
+        self._calm = asyncio.Event()
+        self._calm.set()
+        self._parked: dict[str, list[_Item]] = {}
+        self._states: OrderedDict[str, RunState] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- the way in ---
+
+    def post(self, run: str, kind: type[t.Trigger], **fields: Any) -> None:
+        """Let *run* handle a trigger; nobody waits for it."""
+        self._put(run, _Item(kind, fields))
+
+    async def handle(self, run: str, kind: type[t.Trigger], **fields: Any) -> RunState:
+        """Let *run* handle a trigger, and return its state once the decision is on disk."""
+        item = _Item(kind, fields, asyncio.get_running_loop().create_future())
+        self._put(run, item)
+        assert item.done is not None
+        return await item.done
+
+    async def start(
+        self, run: str, workflow: Workflow, key: IdempotencyKey | None = None, **fields: Any
+    ) -> RunState:
+        """Create *run*, and return its state once it is on disk. Errors: Refused when *key* is in use."""
+        done: asyncio.Future[RunState] = asyncio.get_running_loop().create_future()
+        plan = self.plans.of(workflow)
+        self._put(run, _Item(t.Start, {"run": run, **fields}, done, plan, key))
+        return await done
+
+    def _put(self, run: str, item: _Item) -> None:
+        box = self._boxes.get(run)
+        if box is not None:
+            box.append(item)
+            return
+        self._boxes[run] = box = deque([item])
+        task = asyncio.get_running_loop().create_task(self._work(run, box))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if len(self._boxes) >= BOXES:
+            self._calm.clear()
+
+    async def breathe(self) -> None:
+        """Return when few enough runs are being worked on that more may be given."""
+        await self._calm.wait()
+
+    async def settled(self) -> None:
+        """Return when no mailbox has anything left."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # --- the loop ---
+
+    async def _work(self, run: str, box: deque[_Item]) -> None:
+        while box:
+            items = self._parked.pop(run, []) + list(box)
+            box.clear()
+            try:
+                await self._persist(run, items)
+            except Exception as error:
+                # A trigger that breaks the engine must not take the others with it, nor the server.
+                log.exception("trigger.broke", run_id=run, triggers=[item.kind.__name__ for item in items])
+                _reject(items, error)
+        del self._boxes[run]
+        if len(self._boxes) < BOXES:
+            self._calm.set()
+
+    async def _persist(self, run: str, items: list[_Item]) -> None:
+        """Handle *items* until they are on disk: a store in trouble keeps them waiting, not losing them."""
+        delay_s = 0.05
+        while True:
+            try:
+                await self._handle(run, items)
+            except Conflict:
+                self._states.pop(run, None)
+            except Refused as refusal:
+                self._states.pop(run, None)
+                return await self._one_by_one(run, items, refusal)
+            except StoreUnavailable as trouble:
+                self.trouble = str(trouble)
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, 2.0)
+            else:
+                self.trouble = None
+                return None
+
+    async def _one_by_one(self, run: str, items: list[_Item], refusal: Refused) -> None:
+        if len(items) > 1:
+            for item in items:
+                await self._persist(run, [item])
+            return
+        item = items[0]
+        outcome = item.fields.get("outcome")
+        if item.kind is t.SubmitAnswered and isinstance(outcome, Accepted):
+            # The provider gave us a task id that another job has: whose task it is nobody can tell.
+            item.fields["outcome"] = Unclear(str(refusal))
+            await self._persist(run, items)
+        elif item.kind is t.CallbackArrived:
+            settled = Settled(delivery=item.fields["delivery"], verdict="mismatch", error=str(refusal))
+            await self.store.settle([settled])
+        else:
+            _reject(items, refusal)
+
+    async def _handle(self, run: str, items: list[_Item]) -> None:
+        starting = items[0].kind is t.Start
+        state = None if starting else await self.state(run)
+        plan = items[0].plan or await self.plan(state)
+        expected = state.version if state is not None else 0
+        batch = _Batch()
+        room = self.limits.room()
+        for item in items:
+            if item.kind is t.CallbackArrived and _awaits_answer(state, item.fields["job"]):
+                self._parked.setdefault(run, []).append(item)
+                continue
+            decision = self._decide(plan, state, item, room)
+            state = decision.state
+            self._collect(batch, item, decision, room)
+        if state is None:
+            return
+        if batch.events:
+            await self._append(state, expected, batch, plan if starting else None)
+        elif batch.settled:
+            await self.store.settle(batch.settled)
+        await self._after(run, state, plan, batch)
+        for item in items:
+            if item.done is not None and not item.done.done():
+                item.done.set_result(state)
+
+    def _decide(self, plan: Plan, state: RunState | None, item: _Item, room: dict[str, int]) -> Decision:
+        last_at = state.last_at if state is not None else 0
+        trigger = item.kind(at=max(self.clock.now(), last_at), entropy=self.clock.entropy(), **item.fields)
+        return decide(plan, state, trigger, room=room)
+
+    def _collect(self, batch: _Batch, item: _Item, decision: Decision, room: dict[str, int]) -> None:
+        batch.events.extend(decision.events)
+        for job in decision.state.touched():
+            batch.touched[job.id] = None
+        batch.postponed.update(decision.postponed)
+        batch.key = batch.key or item.key
+        for event in decision.events:
+            if type(event) is e.JobSubmitting:
+                connection = decision.state.jobs[event.job].connection
+                room[connection] = room.get(connection, 0) - 1
+                batch.claims[connection] = batch.claims.get(connection, 0) + 1
+                if event.number is not None:
+                    batch.numbers.append((self.limits.counter_of(connection), event.number))
+            elif type(event) is e.JobCallbackReceived:
+                batch.settled.append(
+                    Settled(
+                        delivery=event.delivery,
+                        verdict=event.verdict,
+                        duplicate_of=event.duplicate_of,
+                        error=event.error,
+                    )
+                )
+
+    async def _append(self, state: RunState, expected: int, batch: _Batch, starts: Plan | None) -> None:
+        workflow = starts.workflow if starts is not None else None
+        append = Append(
+            run=run_row(state),
+            expected=expected,
+            events=batch.events,
+            jobs=[job_row(state.id, state.jobs[job]) for job in batch.touched],
+            settled=batch.settled,
+            numbers=batch.numbers,
+            definition=(workflow.digest, workflow.name, workflow.source) if workflow is not None else None,
+            idempotency=batch.key,
+        )
+        self.limits.claim(batch.claims)
+        try:
+            await self.store.append(append)
+        finally:
+            self.limits.unclaim(batch.claims)
+
+    async def _after(self, run: str, state: RunState, plan: Plan, batch: _Batch) -> None:
+        """Remember the new state, count slots, and do what is due."""
+        before = self._states.get(run)
+        self._remember(run, state)
+        jobs = [state.jobs[job] for job in batch.touched]
+        for job in jobs:
+            self.run_of[job.id] = run
+            self._count(before.jobs.get(job.id) if before is not None else None, job)
+        self._note_refusals(state, batch.events)
+        for job_id, wake_at in batch.postponed.items():
+            await self.store.postpone(job_id, wake_at)
+        for effect in due_effects(jobs, lambda job: plan.operations[job.step]):
+            self.performer.perform(run, effect, state, plan)
+
+    def _count(self, before: Job | None, after: Job) -> None:
+        held, holds = before is not None and holds_slot(before), holds_slot(after)
+        if held != holds:
+            self.limits.slot(after.connection, 1 if holds else -1)
+
+    def _note_refusals(self, state: RunState, events: Sequence[e.Event]) -> None:
+        for event in events:
+            if type(event) is e.JobRejected and event.wait and event.due_at is not None:
+                self.limits.refused(state.jobs[event.job].connection, event.error, event.due_at)
+
+    # --- states ---
+
+    async def state(self, run: str) -> RunState:
+        """Return the run's committed state; it is never changed again. Errors: NotFound."""
+        state = self._states.get(run)
+        if state is not None:
+            self._states.move_to_end(run)
+            return state
+        records = await self.store.read(run)
+        folded = fold(e.decode(record.type, record.data) for record in records)
+        if folded is None:
+            raise NotFound(f"no run {run!r}")
+        self._remember(run, folded)
+        return folded
+
+    async def plan(self, state: RunState | None) -> Plan:
+        """Return the plan that the run was started with."""
+        assert state is not None, "a run begins with Start"
+        return await self.plans.pinned(state.digest, self.store.definition)
+
+    def _remember(self, run: str, state: RunState) -> None:
+        self._states[run] = state
+        self._states.move_to_end(run)
+        while len(self._states) > STATES_KEPT:
+            self._states.popitem(last=False)
+        while len(self.run_of) > JOBS_KEPT:
+            self.run_of.popitem(last=False)
+
+
+def _awaits_answer(state: RunState | None, job: str) -> bool:
+    """Whether the job's submit is in flight: its callback waits for the answer, which names the task."""
+    return state is not None and job in state.jobs and state.jobs[job].status == "submitting"
+
+
+def _reject(items: Sequence[_Item], error: Exception) -> None:
+    for item in items:
+        if item.done is not None and not item.done.done():
+            item.done.set_exception(error)

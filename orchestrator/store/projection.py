@@ -1,0 +1,66 @@
+"""From a folded state to the rows that lists, pages and the schedule read."""
+
+import orjson
+
+from orchestrator.engine.state import Job, RunState
+from orchestrator.store.rows import JobRow, Lane, RunRow
+
+
+def run_row(state: RunState) -> RunRow:
+    """Return the run's row as it is after the state's last event."""
+    return RunRow(
+        id=state.id,
+        workflow=state.workflow,
+        digest=state.digest,
+        status=state.status,
+        version=state.version,
+        labels=orjson.dumps(state.labels),
+        inputs=orjson.dumps(state.inputs),
+        outputs=_json(state.outputs),
+        error=_json(state.error),
+        created_at=state.created_at,
+        started_at=state.started_at,
+        finished_at=state.finished_at,
+        wake_at=None if state.has_ended or state.cancelling else state.deadline_at,
+    )
+
+
+def job_row(run: str, job: Job) -> JobRow:
+    """Return the job's row; what is due next comes from its status."""
+    return JobRow(
+        id=job.id,
+        run=run,
+        step=job.step,
+        index=job.index,
+        attempt=job.attempt,
+        connection=job.connection,
+        operation=job.operation,
+        status=job.status,
+        task_id=job.task_id,
+        lane=lane(job),
+        wake_at=job.wake_at,
+        deadline_at=job.deadline_at,
+        created_at=job.created_at,
+        submitted_at=job.submitted_at,
+        finished_at=job.finished_at,
+        credits=job.credits,
+        error=_json(job.error),
+    )
+
+
+def lane(job: Job) -> Lane | None:
+    """Return what the job's wake-up is for; None when nothing will ever be due, or the answer is awaited."""
+    if job.status == "created":
+        return "submit"
+    return "look" if job.wake_at is not None else None
+
+
+def holds_slot(job: Job) -> bool:
+    """Return whether the job counts against `max_in_flight`: its task runs, or may still be running."""
+    return job.status in ("submitting", "waiting", "collecting", "uncertain") or (
+        job.watched and job.wake_at is not None
+    )
+
+
+def _json(value: object) -> bytes | None:
+    return None if value is None else orjson.dumps(value)
