@@ -84,9 +84,8 @@ def _prepare(image: str | ArtifactRef, accepts: Accepts, params: Params) -> Exch
 
 def _as_large_as(image: PreparedBytes | FileRef | None, accepts: Accepts) -> Accepts:
     """Have a mask shrunk with its image, where that had to be."""
-    if not isinstance(image, PreparedBytes) or image.width is None or image.height is None:
-        return accepts
-    return replace(accepts, long_side_max=max(image.width, image.height))
+    size = _size(image)
+    return accepts if size is None else replace(accepts, long_side_max=max(size))
 
 
 def _misfit(images: Images, params: Params, enhanced_max: int) -> str | None:
