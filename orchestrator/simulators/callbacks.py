@@ -8,7 +8,6 @@ from aiohttp import web
 
 from orchestrator.simulators.books import Books
 from orchestrator.simulators.options import Options
-from orchestrator.simulators.timers import Timers
 
 TIMEOUT_S = 10.0
 """How long a receiver may take to answer a callback."""
@@ -22,16 +21,13 @@ class Callbacks:
              doubled each time. A provider that documents no retries has one attempt.
     """
 
-    def __init__(
-        self, options: Options, books: Books, timers: Timers, *, attempts: int = 1, backoff_s: float = 0.5
-    ) -> None:
+    def __init__(self, options: Options, books: Books, *, attempts: int = 1, backoff_s: float = 0.5) -> None:
         self._options = options
         self._books = books
-        self._timers = timers
         self._attempts = attempts
         self._backoff_s = backoff_s
         self._session: aiohttp.ClientSession | None = None
-        self._held: list[asyncio.Event] = []
+        self._held: set[asyncio.Event] = set()
 
     async def context(self, app: web.Application) -> AsyncIterator[None]:
         """Keep a client session while *app* runs; for `cleanup_ctx`."""
@@ -40,12 +36,13 @@ class Callbacks:
             yield
         self._session = None
 
-    def send(self, task: str, url: str, body: bytes) -> None:
-        """Call *url* back about *task* in the background, with whatever fault is due to it."""
-        self._timers.spawn(self.send_now(task, url, body))
+    async def send(self, task: str, url: str, body: bytes) -> None:
+        """
+        Call *url* back about *task*, with whatever fault is due to it.
 
-    async def send_now(self, task: str, url: str, body: bytes) -> None:
-        """Do what `send` does, and return only when the last copy was answered or given up."""
+        Returns when the last copy was answered or given up, which may take a while: a simulator
+        awaits it in the background work of the task.
+        """
         if self._options.hits("loss", task):
             self._books.callback(task, url, 1, error="never sent (fault loss)")
             return
@@ -61,16 +58,16 @@ class Callbacks:
     async def _hold_back(self) -> None:
         """Wait until another callback has gone out, but not for ever: it may be the last one."""
         overtaken = asyncio.Event()
-        self._held.append(overtaken)
+        self._held.add(overtaken)
         try:
             await asyncio.wait_for(overtaken.wait(), self._options.lag_s)
         except TimeoutError:
-            self._held.remove(overtaken)
+            # It may have been released in the very moment its time was up.
+            self._held.discard(overtaken)
 
     def _release(self) -> None:
-        held, self._held = self._held, []
-        for overtaken in held:
-            overtaken.set()
+        while self._held:
+            self._held.pop().set()
 
     async def _try(self, task: str, url: str, body: bytes) -> None:
         for attempt in range(1, self._attempts + 1):

@@ -64,7 +64,7 @@ class Simulator:
         self._books = books
         self._api_key = f"pizi_{options.digest('pizi', 'api_key').hex()[:32]}"
         self._timers = Timers()
-        self._callbacks = Callbacks(options, books, self._timers)
+        self._callbacks = Callbacks(options, books)
         self._files = Files(options)
         self._sources = Sources(self._files)
         self._occasions = Occasions()
@@ -246,7 +246,7 @@ class Simulator:
         if resource.order.callback is not None and not silent:
             # The address is absolute and has a version here, unlike anywhere else.
             body = {"taskUuid": task.uuid, "resourceUrl": f"{resource.base}/v1{task.resource_path}"}
-            await self._callbacks.send_now(task.uuid, resource.order.callback, orjson.dumps(body))
+            await self._callbacks.send(task.uuid, resource.order.callback, orjson.dumps(body))
 
     def _move(self, task: Task, status: Status) -> None:
         now, ended = self._options.clock(), status in ("completed", "failed")

@@ -20,6 +20,10 @@ SIMULATORS: Final[Mapping[str, str]] = {
 """Kind → the module whose `Simulator` plays it; loaded only when it is asked for."""
 
 
+_PATIENCE_S = 0.5
+"""How long a stop waits for answers on their way."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """One simulator with its books."""
@@ -82,7 +86,7 @@ async def start(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> 
     Errors:  ValueError when a kind is unknown; OSError when the port is taken.
     """
     app = build(options)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_PATIENCE_S)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -90,8 +94,14 @@ async def start(options: Options, *, host: str = "127.0.0.1", port: int = 0) -> 
         await runner.cleanup()
         raise
     bound = runner.addresses[0][1]
-    shown = f"[{host}]" if ":" in host else host
-    return Running(f"http://{shown}:{bound}", app, runner)
+    return Running(f"http://{_callable(host)}:{bound}", app, runner)
+
+
+def _callable(host: str) -> str:
+    """Return how to write *host* in a URL; an address that means all of them is called on loopback."""
+    if host in ("0.0.0.0", "::", ""):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _stage(kind: str, options: Options) -> _Stage:

@@ -92,7 +92,7 @@ class Sources:
         assert self._session is not None, "pictures are fetched while the application runs"
         content = bytearray()
         try:
-            async with self._session.get(url) as reply:
+            async with self._session.get(url, allow_redirects=False) as reply:
                 if reply.status != 200:
                     raise Unreadable(f"{url} answered {reply.status}")
                 async for piece in reply.content.iter_chunked(1 << 16):

@@ -113,13 +113,13 @@ async def _sent(receiver: Any, faults: str, tasks: int = 1, **options: Any) -> B
     """Send a callback for each task, and return the books when all is over."""
     chosen = Options(faults=Faults.parse(faults), lag_s=0.0)
     books, timers = Books("pizi", 0), Timers()
-    callbacks = Callbacks(chosen, books, timers, backoff_s=0.0, **options)
+    callbacks = Callbacks(chosen, books, backoff_s=0.0, **options)
     app = web.Application()
     app.cleanup_ctx.append(callbacks.context)
     runner = web.AppRunner(app)
     await runner.setup()
     for number in range(tasks):
-        callbacks.send(f"task {number}", receiver.url, b'{"number": %d}' % number)
+        timers.spawn(callbacks.send(f"task {number}", receiver.url, b'{"number": %d}' % number))
     await timers.idle()
     await runner.cleanup()
     return books
@@ -156,9 +156,9 @@ async def test_a_callback_held_back_is_overtaken_by_the_next(receiver: Any) -> N
         return 204
 
     chosen = Options(faults=Faults.parse("reorder=0.5"), lag_s=60.0, seed=seed, deliver=deliver)
-    callbacks = Callbacks(chosen, Books("pizi", 0), timers)
-    callbacks.send("task 0", receiver.url, b"first")
-    callbacks.send("task 1", receiver.url, b"second")
+    callbacks = Callbacks(chosen, Books("pizi", 0))
+    timers.spawn(callbacks.send("task 0", receiver.url, b"first"))
+    timers.spawn(callbacks.send("task 1", receiver.url, b"second"))
     await timers.idle()
 
     assert order == [b"second", b"first"]
@@ -291,6 +291,27 @@ async def test_a_taken_port_is_an_os_error(begin: Any) -> None:
 
     with pytest.raises(OSError, match="address already in use"):
         await start(Options(kinds=("pizi",)), port=port)
+
+
+async def test_an_address_for_everybody_is_told_as_one_to_call(begin: Any) -> None:
+    running = await start(Options(kinds=("pizi",)), host="0.0.0.0")
+    await running.stop()
+
+    assert running.url.startswith("http://127.0.0.1:")
+
+
+async def test_a_stop_does_not_wait_for_answers_on_their_way(pizi: Any, receiver: Any) -> None:
+    client = await pizi("early,slow_answer", lag_s=3600.0)
+    accepted = asyncio.Event()
+    receiver.on_call = accepted.set
+    body = {"gender": "male", "callbackUrl": receiver.url}
+    answer = asyncio.ensure_future(client.call("POST", "/models", body))
+    await accepted.wait()
+
+    await asyncio.wait_for(client.running.stop(), 5)
+
+    with pytest.raises(aiohttp.ClientError):
+        await answer
 
 
 async def test_the_books_are_served(begin: Any) -> None:
