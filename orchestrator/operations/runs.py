@@ -1,0 +1,139 @@
+"""Start a run, cancel it: what a person or a program asks for, checked before anything is stored."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+import orjson
+
+from orchestrator import ids
+from orchestrator.clock import Clock
+from orchestrator.definition.inputs import check_inputs
+from orchestrator.definition.workflow import Workflow
+from orchestrator.engine import triggers as t
+from orchestrator.engine.state import RunState
+from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
+from orchestrator.operations.workflows import Library
+from orchestrator.store.rows import IdempotencyKey
+from orchestrator.store.views import Views
+
+
+class Driver(Protocol):
+    """Whoever decides and writes down; the runtime's worker."""
+
+    async def start(
+        self, run: str, workflow: Workflow, key: IdempotencyKey | None = None, **fields: Any
+    ) -> RunState: ...
+
+    async def handle(self, run: str, kind: type[t.Trigger], **fields: Any) -> RunState: ...
+
+    async def state(self, run: str) -> RunState: ...
+
+
+TakeImage = Callable[[str], Awaitable[str]]
+"""Makes an artifact reference of a data URI or checks one. Errors: ValueError with what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run, and whether this call made it or an earlier one with the same idempotency key did."""
+
+    state: RunState
+    is_new: bool
+
+
+class Runs:
+    """What can be done with runs."""
+
+    def __init__(
+        self, driver: Driver, views: Views, library: Library, take_image: TakeImage, clock: Clock
+    ) -> None:
+        self._driver, self._views, self._library = driver, views, library
+        self._take_image, self._clock = take_image, clock
+
+    async def start(
+        self,
+        workflow: str,
+        inputs: Mapping[str, Any],
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> Started:
+        """
+        Start a run, durably.
+
+        Shape:   with *key*, the same call again gives the same run.
+        Errors:  NotFound (workflow), InvalidInput with every problem, WrongState (the key came
+                 with another body before).
+        """
+        definition = self._library.get(workflow)
+        idempotency = _key(key, workflow, inputs, labels)
+        if idempotency is not None and (known := await self._of_key(idempotency)) is not None:
+            return known
+        checked, problems = check_inputs(definition, inputs)
+        if problems:
+            raise InvalidInput(problems)
+        checked = await self._take_images(checked)
+        run = ids.typeid("run", self._clock.now(), self._clock.entropy())
+        try:
+            state = await self._driver.start(
+                run, definition, idempotency, inputs=checked, labels=dict(labels or {})
+            )
+        except Refused:
+            # The same key came twice at the same moment; the other call was first.
+            if idempotency is None or (known := await self._of_key(idempotency)) is None:
+                raise
+            return known
+        return Started(state, is_new=True)
+
+    async def _of_key(self, key: IdempotencyKey) -> Started | None:
+        found = await self._views.run_of_key(key.key)
+        if found is None:
+            return None
+        run, stored = found
+        if stored.body_digest != key.body_digest:
+            raise WrongState(f"the idempotency key {key.key!r} was used with another body, for {run}")
+        return Started(await self._driver.state(run), is_new=False)
+
+    async def _take_images(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        problems: list[InputProblem] = []
+        taken = await self._walk(inputs, "inputs", problems)
+        if problems:
+            raise InvalidInput(problems)
+        assert isinstance(taken, dict)
+        return taken
+
+    async def _walk(self, value: Any, at: str, problems: list[InputProblem]) -> Any:
+        """Return *value* with every data URI replaced by an artifact reference."""
+        if isinstance(value, dict):
+            return {k: await self._walk(v, f"{at}.{k}", problems) for k, v in value.items()}
+        if isinstance(value, list):
+            return [await self._walk(v, f"{at}[{i}]", problems) for i, v in enumerate(value)]
+        if isinstance(value, str) and value.startswith(("data:", "artifact:sha256:")):
+            try:
+                return await self._take_image(value)
+            except ValueError as error:
+                problems.append(InputProblem(at, str(error)))
+        return value
+
+    async def cancel(self, run: str, reason: str | None = None) -> RunState:
+        """Ask a run to end. Errors: NotFound; WrongState when it has ended."""
+        state = await self.get(run)
+        if state.has_ended:
+            raise WrongState(f"{run} has ended already: it is {state.status}")
+        return await self._driver.handle(run, t.CancelAsked, reason=reason)
+
+    async def get(self, run: str) -> RunState:
+        """Return a run as it is now. Errors: NotFound."""
+        if await self._views.run(run) is None:
+            raise NotFound(f"no run '{run}'")
+        return await self._driver.state(run)
+
+
+def _key(
+    key: str | None, workflow: str, inputs: Mapping[str, Any], labels: Mapping[str, str] | None
+) -> IdempotencyKey | None:
+    if key is None:
+        return None
+    body = orjson.dumps([workflow, inputs, labels or {}], option=orjson.OPT_SORT_KEYS)
+    return IdempotencyKey(key=key, body_digest=sha256(body).hexdigest())

@@ -1,0 +1,197 @@
+"""How runs, jobs, deliveries and events look outside: the objects of the API, which commands print too."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from orchestrator.definition.workflow import Step, Workflow
+from orchestrator.engine.state import Instance, Job, RunState, StepState
+from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
+from orchestrator.times import rfc3339
+
+Object = dict[str, Any]
+
+
+def run_row(row: RunRow) -> Object:
+    """Return a run as lists show it: without its steps."""
+    return {
+        "id": row.id,
+        "workflow": row.workflow,
+        "digest": row.digest,
+        "status": row.status,
+        "inputs": orjson.loads(row.inputs),
+        "labels": orjson.loads(row.labels),
+        "outputs": _loads(row.outputs),
+        "error": _loads(row.error),
+        "created_at": rfc3339(row.created_at),
+        "started_at": rfc3339(row.started_at),
+        "finished_at": rfc3339(row.finished_at),
+    }
+
+
+def run(state: RunState, workflow: Workflow) -> Object:
+    """Return a run with its steps, one entry an instance."""
+    return {
+        "id": state.id,
+        "workflow": state.workflow,
+        "digest": state.digest,
+        "status": state.status,
+        "inputs": state.inputs,
+        "labels": state.labels,
+        "outputs": state.outputs,
+        "error": state.error,
+        "created_at": rfc3339(state.created_at),
+        "started_at": rfc3339(state.started_at),
+        "finished_at": rfc3339(state.finished_at),
+        "credits": _credits(state),
+        "steps": [entry for step in workflow.steps.values() for entry in _steps(state, step)],
+    }
+
+
+def _credits(state: RunState) -> dict[str, float]:
+    spent: dict[str, float] = {}
+    for job in state.jobs.values():
+        if job.credits is not None:
+            spent[job.connection] = spent.get(job.connection, 0) + job.credits
+    return spent
+
+
+def _steps(state: RunState, step: Step) -> Iterator[Object]:
+    whole = state.steps.get(step.id) or StepState(step.id)
+    if step.for_each is None:
+        yield _instance(state, state.instances.get((step.id, None)) or Instance(step.id, None))
+    elif not whole.count:
+        yield _instance(state, _as_instance(whole))
+    else:
+        for index in range(whole.count):
+            yield _instance(state, state.instances.get((step.id, index)) or Instance(step.id, index))
+
+
+def _as_instance(step: StepState) -> Instance:
+    return Instance(
+        step.id,
+        None,
+        status=step.status,
+        error=step.error,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+    )
+
+
+def _instance(state: RunState, instance: Instance) -> Object:
+    job = state.jobs[instance.job] if instance.job is not None else None
+    won = job if instance.status == "succeeded" else None
+    return {
+        "id": instance.step,
+        "index": instance.index,
+        "status": instance.status,
+        "attempt": instance.attempt,
+        "job": instance.job,
+        "job_status": job.status if job is not None else None,
+        "progress": job.progress if job is not None else None,
+        "output": won.output if won is not None else None,
+        "artifacts": won.artifacts if won is not None else [],
+        "error": instance.error,
+        "started_at": rfc3339(instance.started_at),
+        "finished_at": rfc3339(instance.finished_at),
+    }
+
+
+def job_row(row: JobRow) -> Object:
+    """Return a job as lists show it."""
+    return {
+        "id": row.id,
+        "run": row.run,
+        "step": row.step,
+        "index": row.index,
+        "attempt": row.attempt,
+        "connection": row.connection,
+        "operation": row.operation,
+        "status": row.status,
+        "task_id": row.task_id,
+        "created_at": rfc3339(row.created_at),
+        "submitted_at": rfc3339(row.submitted_at),
+        "next_check_at": rfc3339(row.wake_at),
+        "deadline_at": rfc3339(row.deadline_at),
+        "finished_at": rfc3339(row.finished_at),
+        "credits": row.credits,
+        "error": _loads(row.error),
+    }
+
+
+def delivery(row: Delivery) -> Object:
+    """Return a delivery; its bytes are at `GET /deliveries/{id}/body`."""
+    return {
+        "id": row.id,
+        "job": row.job,
+        "connection": row.connection,
+        "received_at": rfc3339(row.received_at),
+        "method": row.method,
+        "query": row.query,
+        "headers": orjson.loads(row.headers),
+        "content_type": row.content_type,
+        "size": row.size,
+        "remote": row.remote,
+        "verdict": row.verdict,
+        "duplicate_of": row.duplicate_of,
+        "error": row.error,
+    }
+
+
+def event(record: Recorded) -> Object:
+    """Return an event as a CloudEvent 1.0."""
+    return {
+        "specversion": "1.0",
+        "id": f"{record.stream}.{record.version}",
+        "source": f"/runs/{record.stream}",
+        "type": f"orchestrator.{record.type}",
+        "subject": record.subject or None,
+        "time": rfc3339(record.at),
+        "datacontenttype": "application/json",
+        "sequence": str(record.seq),
+        "streamversion": record.version,
+        "data": _data(record),
+    }
+
+
+def _data(record: Recorded) -> Object:
+    data: Object = orjson.loads(record.data)
+    data.pop("at", None)
+    return data
+
+
+def workflow(definition: Workflow) -> Object:
+    """Return a workflow with its inputs and its graph."""
+    return {
+        "name": definition.name,
+        "description": definition.description,
+        "digest": definition.digest,
+        "inputs": dict(definition.inputs),
+        "required": sorted(definition.required),
+        "steps": [
+            {
+                "id": step.id,
+                "uses": f"{step.connection}/{step.operation}",
+                "needs": sorted(step.needs),
+                "for_each": step.for_each is not None,
+            }
+            for step in definition.steps.values()
+        ],
+        "outputs": sorted(definition.outputs),
+    }
+
+
+def waiting_for(job: Job) -> str:
+    """Say in a few words what an open job waits for."""
+    return {
+        "created": "its turn to be submitted",
+        "submitting": "the answer to its submit",
+        "waiting": "its result",
+        "collecting": "its files",
+        "uncertain": "news of a submit that nobody answered",
+    }.get(job.status, "nothing")
+
+
+def _loads(data: bytes | None) -> Any:
+    return None if data is None else orjson.loads(data)

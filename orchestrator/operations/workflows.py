@@ -1,0 +1,94 @@
+"""The definitions that runs can be started of: read from a folder, all their problems told at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.definition.catalog import Catalog
+from orchestrator.definition.loader import load
+from orchestrator.definition.workflow import Workflow
+from orchestrator.errors import NotFound, Problem
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a folder or a list of files holds. *files*: which file each workflow came from."""
+
+    workflows: Mapping[str, Workflow]
+    files: Mapping[str, Path]
+    problems: Sequence[Problem]
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+
+def read(paths: Sequence[Path], catalog: Catalog) -> Found:
+    """
+    Read every definition among *paths*; a folder stands for the YAML files in it.
+
+    Shape:   a file with an error gives no workflow; a name that is taken is an error of the later file.
+    """
+    workflows: dict[str, Workflow] = {}
+    files: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in _files(paths, problems):
+        try:
+            loaded = load(path.read_text(encoding="utf-8"), file=str(path), catalog=catalog)
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(file=str(path), message=f"cannot be read: {error}"))
+            continue
+        problems.extend(loaded.problems)
+        workflow = loaded.workflow
+        if workflow is None:
+            continue
+        if workflow.name in files:
+            message = f"the name '{workflow.name}' is taken by {files[workflow.name]}"
+            problems.append(Problem(file=str(path), location="name", message=message))
+            continue
+        workflows[workflow.name], files[workflow.name] = workflow, path
+    return Found(workflows, files, problems)
+
+
+def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(child for child in path.iterdir() if child.suffix in SUFFIXES)
+        elif path.exists():
+            found.append(path)
+        else:
+            problems.append(Problem(file=str(path), message="no such file or folder"))
+    return found
+
+
+class Library:
+    """The workflows that runs can be started of. Runs that go on keep the definition they began with."""
+
+    def __init__(self, paths: Sequence[Path], catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._paths = paths
+        self._found = Found({}, {}, ())
+
+    def reload(self) -> Found:
+        """Read the files again; what has no errors is used from now on."""
+        self._found = read(self._paths, self.catalog)
+        return self._found
+
+    def get(self, name: str) -> Workflow:
+        """Return a workflow. Errors: NotFound, naming those there are."""
+        workflow = self._found.workflows.get(name)
+        if workflow is None:
+            known = ", ".join(sorted(self._found.workflows)) or "none"
+            raise NotFound(f"no workflow '{name}' (there are: {known})")
+        return workflow
+
+    def all(self) -> list[Workflow]:
+        """Return every workflow, by name."""
+        return [self._found.workflows[name] for name in sorted(self._found.workflows)]
+
+    def file_of(self, name: str) -> Path | None:
+        """Return the file that a workflow came from."""
+        return self._found.files.get(name)
