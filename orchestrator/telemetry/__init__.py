@@ -5,7 +5,7 @@ What the system says about itself while it runs: structured log lines, on standa
     log.info("job.submitted", task_id=task_id)
 
 Every name that is logged stands in `telemetry.events`, with its level and its fields; the
-house tests hold the code against that table. What belongs to a unit of work (run, step, job,
+house tests hold the code against that table. What belongs to a unit of work (run_id, job_id,
 connection …) is bound once with `structlog.contextvars` and comes with every line.
 
 A line is cleaned after everything else has been put into it, tracebacks too, and lines of

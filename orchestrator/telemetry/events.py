@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.telemetry import Level
 
 CONTEXT = frozenset(
-    {"attempt", "connection", "delivery", "index", "job", "listener", "run", "step", "workflow"}
+    {"attempt", "connection", "delivery_id", "index", "job_id", "listener", "run_id", "step", "workflow"}
 )
 """Fields that are bound once per unit of work and may come with every line."""
 
@@ -97,10 +97,15 @@ EVENTS = (
     ),
     LogEvent("server.stopped", "info", ("uncertain",), "The process ends; what is left is in the store."),
     LogEvent("settings.key_created", "info", ("path",), "No secret key was configured; one has been made."),
-    LogEvent("store.failed", "error", ("error",), "Nothing can be written; the server is not ready."),
     LogEvent("store.migrated", "info", ("version",), "The database has been brought to this release."),
     LogEvent("store.recovered", "info", ("after_s",), "Writing works again."),
+    LogEvent(
+        "store.unavailable", "warning", ("reason",), "Nothing can be written; what came is kept and repeated."
+    ),
     LogEvent("submit.postponed", "debug", ("reason", "until"), "A job waits for a slot, a limit or credits."),
+    LogEvent(
+        "trigger.broke", "error", ("triggers",), "A bug: deciding raised, and the run was left as it was."
+    ),
     LogEvent("url.refused", "warning", ("host", "reason"), "An outgoing request was not allowed to leave."),
     LogEvent("workflow.skipped", "warning", ("file", "problems"), "A file with problems is left out."),
     LogEvent("workflows.loaded", "info", ("count", "skipped"), "Workflow files have been read."),

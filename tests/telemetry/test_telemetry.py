@@ -50,12 +50,18 @@ def lines(stream: io.BytesIO) -> list[dict[str, Any]]:
 def test_a_line_is_an_object_with_time_level_and_what_is_bound(stream: io.BytesIO) -> None:
     log = telemetry.logger()
 
-    with structlog.contextvars.bound_contextvars(run="run_1", job=JOB):
+    with structlog.contextvars.bound_contextvars(run_id="run_1", job_id=JOB):
         log.info("job.submitted", task_id="t-1")
 
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "job.submitted", "level": "info", "run": "run_1", "job": JOB, "task_id": "t-1"}
+    assert line == {
+        "event": "job.submitted",
+        "level": "info",
+        "run_id": "run_1",
+        "job_id": JOB,
+        "task_id": "t-1",
+    }
 
 
 def test_a_logger_made_before_configuration_obeys_it(stream: io.BytesIO) -> None:
