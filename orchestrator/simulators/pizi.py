@@ -345,11 +345,9 @@ def _base(request: web.Request, path: str) -> str:
 
 def _fingerprint(body: object) -> str:
     """Return a digest of *body* without its callback address, which differs from run to run."""
-    told = (
-        {key: value for key, value in body.items() if key != "callbackUrl"}
-        if isinstance(body, dict)
-        else body
-    )
+    told = body
+    if isinstance(body, dict):
+        told = {key: value for key, value in body.items() if key != "callbackUrl"}
     return blake2b(orjson.dumps(told, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 

@@ -534,6 +534,18 @@ async def test_deleting_a_model_deletes_what_was_made_with_it(pizi: Any) -> None
     assert (await client.call("POST", "/pictures", {**SHOT, "model": {"uuid": model}})).status == 404
 
 
+async def test_a_model_deleted_while_it_is_made_stays_deleted(pizi: Any) -> None:
+    client = await pizi(latency_s=0.05)
+    await client.call("POST", "/models", {"gender": "male"})
+    uuid = (await client.call("GET", "/models")).data[0]["uuid"]
+
+    await client.call("DELETE", f"/models/{uuid}")
+    await client.running.idle()
+
+    assert (await client.call("GET", f"/models/{uuid}")).status == 404
+    assert (await client.http.get(f"{client.url}/files/{uuid}.png")).status == 404
+
+
 async def test_the_books_tell_what_happened(pizi: Any, receiver: Any) -> None:
     client = await pizi()
     body = {"gender": "male", "metadata": {"wf": "1"}, "callbackUrl": receiver.url}
