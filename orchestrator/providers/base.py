@@ -300,7 +300,8 @@ def check_params(
             # the model's own rules across fields are asked below, without what is unknown.
             asked_below = detail["type"] == "conflict" and not detail["loc"]
             excused = asked_below or _holds_unknown(detail["input"], is_unknown)
-            if hidden or (excused and detail["type"] != "missing"):
+            # A name that does not exist is wrong whatever its value is.
+            if detail["type"] != "extra_forbidden" and (hidden or (excused and detail["type"] != "missing")):
                 continue
             problem = ParamProblem(path, detail["msg"])
             if problem not in problems:

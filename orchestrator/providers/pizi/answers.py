@@ -61,9 +61,9 @@ def is_success(reply: Reply) -> bool:
 
 
 def data_of(reply: Reply) -> Any:
-    """Return `data` of a successful envelope, or None where there is none."""
+    """Return `data` of an envelope that does not deny success, or None where there is none."""
     body = parsed(reply.body) if is_success(reply) else None
-    return body.get("data") if isinstance(body, dict) and body.get("success") is True else None
+    return body.get("data") if isinstance(body, dict) and body.get("success") is not False else None
 
 
 def text_of(value: Any) -> str | None:
@@ -122,8 +122,8 @@ def read_submit(reply: Reply) -> SubmitOutcome:
     """
     if refused := refusal(reply):
         return refused
-    data = data_of(reply)
-    task_id = data.get("taskUuid") if isinstance(data, dict) else None
+    body, data = parsed(reply.body), data_of(reply)
+    task_id = data.get("taskUuid") if isinstance(data, dict) and body.get("success") is True else None
     if isinstance(task_id, str) and is_uuid(task_id):
         return Accepted(task_id)
     if is_success(reply):

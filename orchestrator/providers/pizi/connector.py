@@ -118,12 +118,11 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
 
 
 def _at_once() -> Sequence[Operation]:
-    one, many = _get, _list
     return (
-        many(
+        _list(
             "list_models", "List the models of this account.", MODEL.path, ListModels, outputs.ModelPage, 50
         ),
-        one("get_model", "Show one model.", MODEL.path, outputs.Model),
+        _get("get_model", "Show one model.", MODEL.path, outputs.Model),
         _operation(
             "delete_model",
             "Delete a model and everything that was generated with it, for good.",
@@ -132,16 +131,16 @@ def _at_once() -> Sequence[Operation]:
             lambda params: Request(method="DELETE", path=at(MODEL.path, params.uuid)),
             lambda params, reply: answers.read_deletion(reply),
         ),
-        many(
+        _list(
             "list_pictures",
             "List the pictures of this account.",
             PICTURES.path,
             ListPictures,
             outputs.PicturePage,
         ),
-        one("get_picture", "Show one set of pictures.", PICTURES.path, outputs.Picture),
-        many("list_tasks", "List the tasks of this account.", "/tasks", ListTasks, outputs.TaskList),
-        one("get_task", "Show one task.", "/tasks", outputs.TaskDetail),
+        _get("get_picture", "Show one set of pictures.", PICTURES.path, outputs.Picture),
+        _list("list_tasks", "List the tasks of this account.", "/tasks", ListTasks, outputs.TaskList),
+        _get("get_task", "Show one task.", "/tasks", outputs.TaskDetail),
     )
 
 
