@@ -59,12 +59,13 @@ class Files:
             url = url.with_query(issue=str(self._occasions.next("link", name)))
         return str(url)
 
-    def make(self, name: str) -> bytes:
-        """Return the bytes of a file, made in this thread; for other makers. Errors: KeyError."""
+    def make(self, name: str) -> bytes | None:
+        """Return the bytes of a file, made in this thread, for another maker; None if it is gone."""
         made = self._made.get(name)
         if made is not None and _good(made):
             return made.result()
-        return self._makers[name][0]()
+        make, _ = self._makers.get(name, (_gone, ""))
+        return make()
 
     async def content(self, name: str) -> bytes:
         """Return the bytes of a file, made now if need be. Errors: KeyError, no such file."""
@@ -111,6 +112,10 @@ class Files:
             await asyncio.sleep(self._options.lag_s / _PIECES)
             await response.write(content[start : start + size])
         return response
+
+
+def _gone() -> None:
+    return None
 
 
 def _good(making: "asyncio.Task[bytes]") -> bool:

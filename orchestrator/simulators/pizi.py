@@ -145,11 +145,9 @@ class Simulator:
     async def _create_pictures(self, request: web.Request) -> web.StreamResponse:
         body, key = await self._read(request)
         order = picture_order(body)
-        person = self._person(order)
         base, now = _base(request, "/pictures"), self._options.clock()
         product, *others = await self._take_in(order.images, base)
-        if order.model_image is not None:
-            person = others[-1]
+        person = self._person(order) if order.model_image is None else others[-1]
         self._afford(order.price, key)
         picture = Picture(self._uuid("task", *key), order, base, "queued", now, now)
         self._pictures[picture.uuid] = picture

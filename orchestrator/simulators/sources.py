@@ -78,7 +78,7 @@ class Sources:
         name = url.name
         if name not in self._files:
             raise Unreadable(f"{url} is not there")
-        return lambda: self._files.make(name) if name in self._files else None
+        return lambda: self._files.make(name)
 
     def _keep(self, content: bytes) -> Picture:
         key = blake2b(content, digest_size=16).digest()
