@@ -157,6 +157,14 @@ def test_the_kind_of_a_connection_is_its_name_unless_it_is_given(write: Write) -
     assert tables == {"pizi": {"kind": "pizi", "api_key": "a"}, "pizi_eu": {"kind": "pizi"}}
 
 
+def test_changing_a_table_that_was_handed_out_changes_no_settings() -> None:
+    settings = Settings(providers={"pizi": {"prices": {"create_model": 1}}})
+
+    connection_tables(settings)["pizi"]["prices"].clear()
+
+    assert settings.providers == {"pizi": {"prices": {"create_model": 1}}}
+
+
 @pytest.mark.parametrize(
     ("store", "path"),
     [
