@@ -141,6 +141,11 @@ class Limits:
         """Say whether created jobs wait for the connection: then new ones must not overtake them."""
         self._accounts[connection].backlog = waits
 
+    def is_waited_for(self, connection: str) -> bool:
+        """Return whether created jobs may be waiting for a slot or a turn of the connection."""
+        account = self._accounts[connection]
+        return account.backlog or bool(account.windows)
+
     def counter_of(self, connection: str) -> str:
         """Return the name of the persisted counter that the connection's request numbers come from."""
         return f"numbers/{connection}"

@@ -66,6 +66,8 @@ class Performer(Protocol):
 
     def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
 
+    def freed(self) -> None: ...
+
 
 @dataclass(slots=True, eq=False)
 class _Item:
@@ -88,6 +90,7 @@ class _Batch:
     postponed: dict[str, int | None] = field(default_factory=dict)
     numbers: list[tuple[str, int]] = field(default_factory=list)
     claims: dict[str, int] = field(default_factory=dict)
+    claimed: set[str] = field(default_factory=set)
     key: IdempotencyKey | None = None
 
 
@@ -244,6 +247,7 @@ class Worker:
                 connection = decision.state.jobs[event.job].connection
                 room[connection] = room.get(connection, 0) - 1
                 batch.claims[connection] = batch.claims.get(connection, 0) + 1
+                batch.claimed.add(event.job)
                 if event.number is not None:
                     batch.numbers.append((self.limits.counter_of(connection), event.number))
             elif type(event) is e.JobCallbackReceived:
@@ -286,12 +290,16 @@ class Worker:
         for job_id, wake_at in batch.postponed.items():
             await self.store.postpone(job_id, wake_at)
         for effect in due_effects(jobs, lambda job: plan.operations[job.step]):
-            self.performer.perform(run, effect, state, plan)
+            # Sending is the right of the append that claimed it, and of no other that touches the job.
+            if effect.kind != "send" or effect.job in batch.claimed:
+                self.performer.perform(run, effect, state, plan)
 
     def _count(self, before: Job | None, after: Job) -> None:
         held, holds = before is not None and holds_slot(before), holds_slot(after)
         if held != holds:
             self.limits.slot(after.connection, 1 if holds else -1)
+            if held and self.limits.is_waited_for(after.connection):
+                self.performer.freed()
 
     def _note_refusals(self, state: RunState, events: Sequence[e.Event]) -> None:
         for event in events:

@@ -1,0 +1,44 @@
+"""Request numbers: one counter per connection, never given twice, not even after a restart."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from orchestrator.clock import SECOND, Clock
+from orchestrator.runtime.limits import Limits
+from orchestrator.store.schedule import Schedule
+
+_BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+class Numbers:
+    """
+    Hands out the next number of a connection.
+
+    The number is taken here and written down in the append that claims the submit: one
+    that was taken and never used leaves a gap, which no provider minds.
+    """
+
+    def __init__(self, store: Schedule, limits: Limits, clock: Clock, starts: Mapping[str, int]) -> None:
+        self._store, self._limits, self._clock, self._starts = store, limits, clock, starts
+        self._next: dict[str, int] = {}
+
+    async def load(self, connections: list[str]) -> None:
+        """Go on where the store says that an earlier process stopped."""
+        for connection in connections:
+            last = await self._store.number(self._limits.counter_of(connection))
+            self._next[connection] = self._start(connection) if last is None else last + 1
+
+    def take(self, connection: str) -> int:
+        """Return the next number."""
+        number = self._next[connection]
+        self._next[connection] = number + 1
+        return number
+
+    def _start(self, connection: str) -> int:
+        """
+        Return where a fresh data folder begins: seconds since 2025-01-01, unless configured.
+
+        So it does not repeat the numbers of a folder that was lost, and stays below 2^31.
+        """
+        seconds = self._clock.now() // SECOND - int(_BEGINNING.timestamp())
+        return self._starts.get(connection, seconds)

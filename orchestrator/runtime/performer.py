@@ -1,0 +1,329 @@
+"""
+Does what a committed state asks for: one function per effect; each answer is the next trigger.
+
+At most one thing is done for a job at a time. What fails for reasons that say nothing
+about the task (network, a broken provider) is not an end: it is done again, later.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from orchestrator.artifacts.artifact import Artifact
+from orchestrator.clock import SECOND, Clock
+from orchestrator.engine import triggers as t
+from orchestrator.engine.effects import Effect, effect_of
+from orchestrator.engine.plan import Plan
+from orchestrator.engine.state import Job, RunState
+from orchestrator.errors import Failure, StoreUnavailable
+from orchestrator.operations.plans import Planned, needs_number
+from orchestrator.outcomes import CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
+from orchestrator.providers.base import Reply, Request, ResultFile
+from orchestrator.providers.template import Template
+from orchestrator.runtime.collect import Collector, DownloadProblem, Gone, Retryable
+from orchestrator.runtime.exchange import Exchanger
+from orchestrator.runtime.guard import RefusedUrl
+from orchestrator.runtime.limits import Lane, Limits
+from orchestrator.runtime.numbers import Numbers
+from orchestrator.runtime.transport import Lost, NotSent
+from orchestrator.runtime.worker import Worker
+from orchestrator.store.schedule import Schedule
+
+log = structlog.get_logger()
+
+
+class Alarm(Protocol):
+    """Is told when something will be due."""
+
+    def nudge(self, at: int = 0) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One job, as everything below needs it."""
+
+    run: str
+    job: Job
+    planned: Planned
+
+    @property
+    def connection(self) -> str:
+        return self.job.connection
+
+
+class Performer:
+    """Performs effects. `alarm` is set once, by whoever joins the parts."""
+
+    alarm: Alarm
+
+    def __init__(
+        self,
+        worker: Worker,
+        schedule: Schedule,
+        exchanger: Exchanger,
+        collector: Collector,
+        limits: Limits,
+        numbers: Numbers,
+        clock: Clock,
+    ) -> None:
+        self._worker, self._schedule, self._exchanger = worker, schedule, exchanger
+        self._collector, self._limits, self._numbers, self._clock = collector, limits, numbers, clock
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._claims: dict[str, _Work] = {}
+        self._unanswered: set[str] = set()
+
+    # --- what starts work ---
+
+    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None:
+        """Do *effect* now if it is due, or see to it that it is done when it is."""
+        if effect.kind == "submit" or effect.due_at > self._clock.now():
+            self.alarm.nudge(effect.due_at)
+            return
+        job = state.jobs[effect.job]
+        work = _Work(run, job, _planned(plan, job))
+        if effect.kind == "send":
+            self._claims[job.id] = work
+        if job.id not in self._busy:
+            self._start(job.id, self._do(work, effect))
+        elif effect.kind in ("send", "collect"):
+            # What is being done for it ends in a moment; this follows.
+            self._busy[job.id].add_done_callback(lambda _: self.wake(run, job.id))
+
+    def freed(self) -> None:
+        """A slot is free, and jobs wait for one."""
+        self.alarm.nudge()
+
+    def wake(self, run: str, job: str) -> None:
+        """Do what is due for a job, as far as that is not being done already; for the scheduler."""
+        if job not in self._busy:
+            self._start(job, self._woken(run, job))
+
+    async def _woken(self, run: str, job_id: str) -> None:
+        state = await self._worker.state(run)
+        plan = await self._worker.plan(state)
+        job = state.jobs[job_id]
+        effect = effect_of(job, plan.operations[job.step])
+        if effect is not None:
+            await self._do(_Work(run, job, _planned(plan, job)), effect)
+
+    def _start(self, job: str, work: Coroutine[Any, Any, None]) -> None:
+        self._busy[job] = asyncio.get_running_loop().create_task(self._guarded(job, work))
+
+    async def _guarded(self, job: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StoreUnavailable as trouble:
+            log.warning("store.unavailable", reason=str(trouble))
+        except Exception:
+            # One broken job must not take the server with it; its row brings it back.
+            log.exception("effect.broke", job_id=job)
+        finally:
+            self._busy.pop(job, None)
+            self._unanswered.discard(job)
+
+    async def stop(self, grace_s: float) -> None:
+        """Wait for the answers of submits in flight, at most *grace_s*; then leave everything to its row."""
+        submits = [self._busy[job] for job in self._unanswered]
+        if submits:
+            await asyncio.wait(submits, timeout=grace_s)
+        for task in list(self._busy.values()):
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _do(self, work: _Work, effect: Effect) -> None:
+        match effect.kind:
+            case "submit":
+                await self._submit(work)
+            case "send":
+                await self._send(work)
+            case "check":
+                await self._check(work)
+            case "collect":
+                await self._collect(work)
+            case "resolve":
+                await self._resolve(work)
+            case "wake":
+                await self._tell(work, t.Woke)
+
+    async def _tell(self, work: _Work, kind: type[t.JobTrigger], **fields: Any) -> None:
+        await self._worker.handle(work.run, kind, job=work.job.id, **fields)
+
+    # --- submit ---
+
+    async def _submit(self, work: _Work) -> None:
+        """Do what comes before the spending request, wait for its turn, then claim it."""
+        if self._worker.stopping or self._limits.free(work.connection) <= 0:
+            return
+        slot = {work.connection: 1}
+        self._limits.claim(slot)
+        try:
+            await self._prepare(work)
+        finally:
+            self._limits.unclaim(slot)
+
+    async def _prepare(self, work: _Work) -> None:
+        try:
+            prepared = await self._exchanger.run(
+                work.connection, lambda: work.planned.submit(work.job), lane=Lane.SUBMIT
+            )
+            if isinstance(prepared, Request):
+                await self._limits.enter(work.connection, Lane.SUBMIT)
+        except NotSent as error:
+            return await self._tell(work, t.SubmitNotSent, reason=error.reason)
+        except Lost as error:
+            # Nothing that spends was sent yet: as good as not sent.
+            return await self._tell(work, t.SubmitNotSent, reason=error.reason)
+        if not isinstance(prepared, Request):
+            return await self._tell(work, t.SubmitAnswered, outcome=prepared)
+        template = work.planned.sending.freeze(prepared, at=work.job.created_at)
+        number = self._numbers.take(work.connection) if needs_number(template) else None
+        return await self._tell(work, t.SubmitReady, template=template.to_json(), number=number)
+
+    async def _send(self, work: _Work) -> None:
+        """
+        Send what was claimed, once: the one request that must never be sent blindly again.
+
+        Only the append that holds `job.submitting` makes a claim, and sending uses it up.
+        """
+        claim = self._claims.pop(work.job.id, None)
+        if claim is not None:
+            self._unanswered.add(work.job.id)
+            await self._post_submit(claim, Template.from_json(claim.job.template or {}))
+
+    async def _post_submit(self, work: _Work, template: Template) -> None:
+        job = work.job
+        try:
+            reply = await self._exchanger.send(
+                work.connection, template, job=job.id, number=job.number, admitted=True
+            )
+        except NotSent as error:
+            await self._tell(work, t.SubmitNotSent, reason=error.reason)
+        except Lost as error:
+            await self._tell(work, t.SubmitLost, reason=error.reason)
+        else:
+            outcome = work.planned.read(job, reply) if isinstance(reply, Reply) else reply
+            await self._tell(work, t.SubmitAnswered, outcome=outcome)
+
+    async def _resolve(self, work: _Work) -> None:
+        """Find out what became of an uncertain submit, as far as the provider makes it possible."""
+        job = work.job
+        if self._clock.now() >= (job.uncertain_until or 0):
+            return await self._tell(work, t.Woke)
+        if work.planned.resends and job.template is not None:
+            await self._limits.enter(work.connection, Lane.SUBMIT)
+            return await self._post_submit(work, Template.from_json(job.template))
+        found = await self._look_up(work)
+        if isinstance(found, Found):
+            return await self._tell(work, t.LookedUp, found=found)
+        return await self._tell(work, t.Woke)
+
+    async def _look_up(self, work: _Work) -> LookUpOutcome | Failed:
+        look_up = work.planned.operation.look_up
+        if look_up is None:
+            return None
+        try:
+            return await self._exchanger.run(
+                work.connection, lambda: look_up(work.planned.task(work.job)), lane=Lane.CHECK
+            )
+        except (NotSent, Lost) as error:
+            return Retry(error.reason)
+
+    # --- look ---
+
+    async def _check(self, work: _Work) -> None:
+        asked_at = self._clock.now()
+        last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
+        outcome = await self._ask(work)
+        if isinstance(outcome, Done) and not work.job.is_open:
+            return await self._download(work, outcome)
+        return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+
+    async def _ask(self, work: _Work) -> CheckOutcome:
+        """Ask how the task stands. A failed heartbeat is repeated at once: the task's life hangs on it."""
+        check = work.planned.operation.check
+        assert check is not None, "an operation that nobody can ask is never checked"
+        lane = Lane.HEARTBEAT if work.planned.drops else Lane.CHECK
+        outcome: CheckOutcome = Retry("not asked")
+        for _ in range(2 if work.planned.drops else 1):
+            try:
+                outcome = await self._exchanger.run(
+                    work.connection,
+                    lambda: check(work.planned.task(work.job)),
+                    lane=lane,
+                    timeout_s=work.planned.operation.poll_timeout_s,
+                )
+            except (NotSent, Lost) as error:
+                outcome = Retry(error.reason)
+            if not isinstance(outcome, Retry):
+                break
+        return outcome
+
+    # --- collect ---
+
+    async def _collect(self, work: _Work) -> None:
+        """Fetch the result, unless it is known, and its files."""
+        if work.job.output is not None:
+            files = tuple(ResultFile(file["url"], file.get("name")) for file in work.job.files)
+            known = Done(output=work.job.output, files=files, credits=work.job.credits)
+            return await self._download(work, known)
+        asked_at = self._clock.now()
+        outcome = await self._ask(work)
+        if isinstance(outcome, Done):
+            return await self._download(work, outcome)
+        last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
+        return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+
+    async def _download(self, work: _Work, done: Done) -> None:
+        try:
+            artifacts = await self._fetch(work, done)
+        except Gone as gone:
+            fresh = await self._ask(work) if work.planned.checks else None
+            if not isinstance(fresh, Done) or fresh.files == done.files:
+                return await self._collect_failed(work, gone)
+            try:
+                artifacts = await self._fetch(work, fresh)
+            except DownloadProblem as problem:
+                return await self._after_problem(work, problem)
+            done = fresh
+        except (DownloadProblem, RefusedUrl) as problem:
+            return await self._after_problem(work, problem)
+        return await self._tell(
+            work,
+            t.Collected,
+            output=done.output,
+            credits=done.credits,
+            artifacts=[artifact.to_json() for artifact in artifacts],
+        )
+
+    async def _fetch(self, work: _Work, done: Done) -> list[Artifact]:
+        if len(done.files) == 1:
+            return [await self._collector.download(work.connection, done.files[0])]
+        downloads = [self._collector.download(work.connection, file) for file in done.files]
+        return list(await asyncio.gather(*downloads))
+
+    async def _after_problem(self, work: _Work, problem: DownloadProblem | RefusedUrl) -> None:
+        """Try again later where the link may still work and there is time; else the result is lost to us."""
+        now = self._clock.now()
+        deadline_at = work.job.deadline_at or now
+        if not isinstance(problem, Retryable) or now >= deadline_at:
+            return await self._collect_failed(work, problem)
+        age = now - (work.job.submitted_at or now)
+        after = max(int((problem.retry_after_s or 0) * SECOND), min(SECOND + age // 4, 60 * SECOND))
+        again_at = min(now + after, deadline_at)
+        log.info("download.failed", job_id=work.job.id, reason=str(problem))
+        await self._schedule.postpone(work.job.id, again_at)
+        self.alarm.nudge(again_at)
+        return None
+
+    async def _collect_failed(self, work: _Work, problem: DownloadProblem | RefusedUrl) -> None:
+        cls = "refused_url" if isinstance(problem, RefusedUrl) else "result_unavailable"
+        await self._tell(work, t.CollectFailed, failure=Failure(cls, str(problem)))
+
+
+def _planned(plan: Plan, job: Job) -> Planned:
+    planned = plan.operations[job.step]
+    assert isinstance(planned, Planned), "plans are made by operations.plans"
+    return planned
