@@ -1,0 +1,298 @@
+-- Every statement the SQLite store runs, under its name.
+--
+-- A statement that ends in `VALUES (?, …)`, or has it before `ON CONFLICT`, may be
+-- repeated for many rows at once (see store/queries.py).
+
+-- name: begin
+BEGIN IMMEDIATE;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- name: savepoint
+SAVEPOINT one;
+
+-- name: release
+RELEASE one;
+
+-- name: undo
+ROLLBACK TO one;
+
+-- ===== writing ====================================================================
+
+-- name: versions
+-- The number and version of each run of a batch that exists, as one JSON value.
+SELECT json_group_array(json_array(runs.id, runs.n, runs.version))
+FROM json_each(?) AS wanted CROSS JOIN runs ON runs.id = wanted.value;
+
+-- name: last_run_number
+SELECT coalesce(max(n), 0) FROM runs;
+
+-- name: put_definitions
+-- A definition is known by its digest, so a second one is the same one.
+INSERT INTO definitions (digest, name, source) VALUES (?, ?, ?)
+ON CONFLICT (digest) DO NOTHING;
+
+-- name: put_runs
+-- A run's projection after the last of its events. What it was started with never changes.
+INSERT INTO runs (n, id, workflow, digest, status, version, labels, inputs, outputs, error,
+                  created_at, started_at, finished_at, wake_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (n) DO UPDATE SET
+  status = excluded.status, version = excluded.version, outputs = excluded.outputs,
+  error = excluded.error, started_at = excluded.started_at,
+  finished_at = excluded.finished_at, wake_at = excluded.wake_at;
+
+-- name: put_labels
+INSERT INTO labels (name, value, run)
+SELECT "key", value, :run FROM json_each(:labels);
+
+-- name: put_events
+INSERT INTO events (run, version, type, at, subject, schema, data) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: put_jobs
+-- A job's projection; what it was created as never changes.
+INSERT INTO jobs (id, run, step, "index", attempt, connection, operation, status, task_id, lane, wake_at,
+                  deadline_at, created_at, submitted_at, finished_at, credits, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+  status = excluded.status, task_id = excluded.task_id, lane = excluded.lane,
+  wake_at = excluded.wake_at, deadline_at = excluded.deadline_at,
+  submitted_at = excluded.submitted_at, finished_at = excluded.finished_at,
+  credits = excluded.credits, error = excluded.error;
+
+-- name: put_numbers
+-- A counter only ever grows.
+INSERT INTO numbers (scope, number) VALUES (?, ?)
+ON CONFLICT (scope) DO UPDATE SET number = max(number, excluded.number);
+
+-- name: put_idempotency_keys
+INSERT INTO idempotency_keys ("key", body_digest, run) VALUES (?, ?, ?);
+
+-- name: put_deliveries
+INSERT INTO deliveries (id, job, connection, received_at, method, query, headers, content_type, body, size,
+                        remote, verdict, duplicate_of, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: settle
+-- Each row of the argument: id, verdict, duplicate_of, error.
+UPDATE deliveries
+SET verdict = s.value ->> 1, duplicate_of = s.value ->> 2, error = s.value ->> 3
+FROM json_each(?) AS s
+WHERE deliveries.id = s.value ->> 0;
+
+-- name: postpone
+-- Each row of the argument: job, wake_at. A job that waits for nothing any more stays so.
+UPDATE jobs SET wake_at = p.value ->> 1
+FROM json_each(?) AS p
+WHERE jobs.id = p.value ->> 0 AND jobs.wake_at IS NOT NULL;
+
+-- name: write_readiness
+INSERT INTO readiness (one, written_at) VALUES (1, ?)
+ON CONFLICT (one) DO UPDATE SET written_at = excluded.written_at;
+
+-- name: put_event_types
+-- The names this version knows, as a JSON list.
+INSERT INTO event_types (name) SELECT value FROM json_each(?) WHERE true
+ON CONFLICT (name) DO NOTHING;
+
+-- ===== log ========================================================================
+
+-- name: event_types
+SELECT name, n FROM event_types;
+
+-- name: last_sequence
+SELECT coalesce(max(seq), 0) FROM events;
+
+-- name: read_stream
+SELECT e.seq, e.version, t.name, e.at, e.subject, e.data
+FROM events e JOIN event_types t ON t.n = e.type
+WHERE e.run = (SELECT n FROM runs WHERE id = :stream) AND e.version > :after
+ORDER BY e.version;
+
+-- name: tail
+SELECT e.seq, r.id, e.version, t.name, e.at, e.subject, e.data
+FROM events e JOIN runs r ON r.n = e.run JOIN event_types t ON t.n = e.type
+WHERE e.seq > :after AND e.at >= :since
+ORDER BY e.seq LIMIT :limit;
+
+-- name: tail_stream
+-- Types are a JSON list of GLOB patterns.
+SELECT e.seq, r.id, e.version, t.name, e.at, e.subject, e.data
+FROM runs r CROSS JOIN events e ON e.run = r.n JOIN event_types t ON t.n = e.type
+WHERE r.id = :stream AND e.seq > :after AND e.at >= :since
+  AND EXISTS (SELECT 1 FROM json_each(:types) p WHERE t.name GLOB p.value)
+ORDER BY e.version LIMIT :limit;
+
+-- name: types_like
+-- The numbers of the types that match one of a JSON list of GLOB patterns.
+SELECT t.n FROM event_types t
+WHERE EXISTS (SELECT 1 FROM json_each(:types) p WHERE t.name GLOB p.value);
+
+-- name: tail_type
+-- The next sequences of one type; asked for each type, because a rare one must not read the whole log.
+SELECT seq FROM events WHERE type = :type AND seq > :after AND at >= :since
+ORDER BY seq LIMIT :limit;
+
+-- name: events_at
+-- The events with a JSON list of sequences.
+SELECT e.seq, r.id, e.version, t.name, e.at, e.subject, e.data
+FROM json_each(:sequences) s CROSS JOIN events e ON e.seq = s.value
+JOIN runs r ON r.n = e.run JOIN event_types t ON t.n = e.type
+ORDER BY e.seq;
+
+-- name: definition
+SELECT source FROM definitions WHERE digest = :digest;
+
+-- ===== inbox ======================================================================
+
+-- name: pending
+SELECT id, job, connection, received_at, method, query, headers, content_type, body, size,
+       remote, verdict, duplicate_of, error
+FROM deliveries WHERE verdict = 'pending' AND verdict <> 'accepted' AND id > :after
+ORDER BY id LIMIT :limit;
+
+-- name: delivery
+SELECT id, job, connection, received_at, method, query, headers, content_type, body, size,
+       remote, verdict, duplicate_of, error
+FROM deliveries WHERE id = :delivery;
+
+-- name: find_deliveries
+SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
+       remote, verdict, duplicate_of, error
+FROM deliveries
+WHERE id < :before AND (:verdict IS NULL OR verdict = :verdict)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: find_deliveries_of_job
+SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
+       remote, verdict, duplicate_of, error
+FROM deliveries
+WHERE job = :job AND id < :before AND (:verdict IS NULL OR verdict = :verdict)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: find_deliveries_not_accepted
+-- For every verdict but `accepted`, which nearly all have.
+SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
+       remote, verdict, duplicate_of, error
+FROM deliveries
+WHERE verdict = :verdict AND verdict <> 'accepted' AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- ===== schedule ===================================================================
+
+-- name: due
+SELECT j.id, r.id, j.status, j.wake_at
+FROM jobs j JOIN runs r ON r.n = j.run
+WHERE j.connection = :connection AND j.lane = :lane AND j.wake_at <= :now
+ORDER BY j.wake_at LIMIT :limit;
+
+-- name: due_runs
+SELECT id FROM runs WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit;
+
+-- name: next_wake
+-- Walks the connections in the index one by one, so that 100,000 waiting jobs cost a few look-ups.
+WITH RECURSIVE names (connection) AS (
+  SELECT min(connection) FROM jobs WHERE wake_at IS NOT NULL
+  UNION ALL
+  SELECT (SELECT min(j.connection) FROM jobs j WHERE j.wake_at IS NOT NULL AND j.connection > names.connection)
+  FROM names WHERE names.connection IS NOT NULL
+)
+SELECT min(wake_at) FROM (
+  SELECT min(wake_at) AS wake_at FROM runs WHERE wake_at > :after
+  UNION ALL
+  SELECT (SELECT min(j.wake_at) FROM jobs j
+          WHERE j.connection = names.connection AND j.lane = lanes.column1 AND j.wake_at > :after)
+  FROM names, (VALUES ('submit'), ('look')) AS lanes WHERE names.connection IS NOT NULL
+);
+
+-- name: open_jobs
+-- Statuses are a JSON list.
+SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+FROM jobs j JOIN runs r ON r.n = j.run
+WHERE j.status IN (SELECT value FROM json_each(:statuses)) AND j.id > :after
+ORDER BY j.id LIMIT :limit;
+
+-- name: in_flight
+-- At the provider, or ended here while its task may still run there (it is looked at until its deadline).
+SELECT connection, count(*) FROM jobs
+WHERE status IN ('submitting', 'waiting', 'collecting', 'uncertain')
+   OR (status IN ('cancelled', 'timed_out') AND wake_at IS NOT NULL)
+GROUP BY connection;
+
+-- name: number
+SELECT number FROM numbers WHERE scope = :scope;
+
+-- ===== views ======================================================================
+
+-- name: run
+SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
+       created_at, started_at, finished_at, wake_at
+FROM runs WHERE id = :run;
+
+-- name: runs
+SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
+       created_at, started_at, finished_at, wake_at
+FROM runs WHERE id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: runs_of_status
+SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
+       created_at, started_at, finished_at, wake_at
+FROM runs
+WHERE status = :status AND id < :before AND (:workflow IS NULL OR workflow = :workflow)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: runs_of_workflow
+SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
+       created_at, started_at, finished_at, wake_at
+FROM runs
+WHERE workflow = :workflow AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: runs_of_label
+SELECT r.id, r.workflow, r.digest, r.status, r.version, r.labels, r.inputs, r.outputs, r.error,
+       r.created_at, r.started_at, r.finished_at, r.wake_at
+FROM labels l CROSS JOIN runs r ON r.n = l.run
+WHERE l.name = :label AND l.value = :value AND r.id < :before
+  AND (:status IS NULL OR r.status = :status) AND (:workflow IS NULL OR r.workflow = :workflow)
+ORDER BY r.id DESC LIMIT :limit;
+
+-- name: job
+SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+FROM jobs j JOIN runs r ON r.n = j.run
+WHERE j.id = :job;
+
+-- name: jobs
+SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+FROM jobs j JOIN runs r ON r.n = j.run
+WHERE j.id < :before AND (:connection IS NULL OR j.connection = :connection)
+ORDER BY j.id DESC LIMIT :limit;
+
+-- name: jobs_of_run
+SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+FROM runs r CROSS JOIN jobs j ON j.run = r.n
+WHERE r.id = :run AND j.id < :before
+  AND (:status IS NULL OR j.status = :status) AND (:connection IS NULL OR j.connection = :connection)
+ORDER BY j.id DESC LIMIT :limit;
+
+-- name: jobs_of_status
+SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+FROM jobs j JOIN runs r ON r.n = j.run
+WHERE j.status = :status AND j.id < :before
+  AND (:connection IS NULL OR j.connection = :connection)
+ORDER BY j.id DESC LIMIT :limit;
+
+-- name: run_of_job
+SELECT r.id FROM jobs j JOIN runs r ON r.n = j.run WHERE j.id = :job;
+
+-- name: run_of_key
+SELECT r.id, k.body_digest FROM idempotency_keys k JOIN runs r ON r.n = k.run WHERE k."key" = :key;

@@ -1,0 +1,137 @@
+-- What the database of one server holds, read from top to bottom.
+--
+-- Times are whole microseconds since the epoch, UTC. A JSON column holds JSON text.
+-- Runs have a number beside their id, because 24 events a run carry it: a small
+-- integer keeps the log and its indexes at half the size.
+
+-- The definitions that runs were started with, so that a run never depends on today's file.
+CREATE TABLE definitions (
+  digest TEXT PRIMARY KEY,
+  name   TEXT NOT NULL,
+  source TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- One row per run: what folding its stream gives.
+CREATE TABLE runs (
+  n           INTEGER PRIMARY KEY,
+  id          TEXT NOT NULL UNIQUE,
+  workflow    TEXT NOT NULL,
+  digest      TEXT NOT NULL,
+  status      TEXT NOT NULL,
+  version     INTEGER NOT NULL CHECK (version > 0),
+  labels      BLOB NOT NULL,
+  inputs      BLOB NOT NULL,
+  outputs     BLOB,
+  error       BLOB,
+  created_at  INTEGER NOT NULL,
+  started_at  INTEGER,
+  finished_at INTEGER,
+  wake_at     INTEGER
+);
+CREATE INDEX runs_by_status ON runs (status, id);
+CREATE INDEX runs_by_workflow ON runs (workflow, id);
+CREATE INDEX runs_to_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
+
+-- The labels of runs once more, to find runs by them.
+CREATE TABLE labels (
+  name  TEXT NOT NULL,
+  value TEXT NOT NULL,
+  run   INTEGER NOT NULL REFERENCES runs (n),
+  PRIMARY KEY (name, value, run)
+) WITHOUT ROWID;
+
+-- The names of event types; the log holds their numbers.
+CREATE TABLE event_types (
+  n    INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+);
+
+-- The log. Append-only: no row is ever changed or removed. `seq` is the order of commits.
+-- The unique index is the last fence between two writers.
+CREATE TABLE events (
+  seq     INTEGER PRIMARY KEY,
+  run     INTEGER NOT NULL REFERENCES runs (n),
+  version INTEGER NOT NULL,
+  type    INTEGER NOT NULL REFERENCES event_types (n),
+  at      INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  schema  INTEGER NOT NULL,
+  data    BLOB NOT NULL,
+  UNIQUE (run, version)
+);
+CREATE INDEX events_by_type ON events (type);
+
+-- The log as a person wants to read it.
+CREATE VIEW event_log AS
+  SELECT e.seq, r.id AS run, e.version, t.name AS type,
+         strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1000000.0, 'unixepoch') AS at,
+         e.subject, CAST(e.data AS TEXT) AS data
+  FROM events e JOIN runs r ON r.n = e.run JOIN event_types t ON t.n = e.type;
+
+-- One row per job: what folding its run's stream gives; only `wake_at` may move in between.
+CREATE TABLE jobs (
+  id           TEXT PRIMARY KEY,
+  run          INTEGER NOT NULL REFERENCES runs (n),
+  step         TEXT NOT NULL,
+  "index"      INTEGER,
+  attempt      INTEGER NOT NULL,
+  connection   TEXT NOT NULL,
+  operation    TEXT NOT NULL,
+  status       TEXT NOT NULL,
+  task_id      TEXT,
+  lane         TEXT CHECK (lane IN ('submit', 'look')),
+  wake_at      INTEGER,
+  deadline_at  INTEGER,
+  created_at   INTEGER NOT NULL,
+  submitted_at INTEGER,
+  finished_at  INTEGER,
+  credits      REAL,
+  error        BLOB,
+  CHECK (wake_at IS NULL OR lane IS NOT NULL)
+) WITHOUT ROWID;
+CREATE INDEX jobs_by_run ON jobs (run);
+CREATE INDEX jobs_by_status ON jobs (status);
+CREATE INDEX jobs_to_wake ON jobs (connection, lane, wake_at) WHERE wake_at IS NOT NULL;
+-- A provider's task belongs to one job.
+CREATE UNIQUE INDEX jobs_by_task ON jobs (connection, task_id) WHERE task_id IS NOT NULL;
+
+-- Every request on a callback URL, exactly as it came.
+CREATE TABLE deliveries (
+  n            INTEGER PRIMARY KEY,
+  id           TEXT NOT NULL UNIQUE,
+  job          TEXT NOT NULL,
+  connection   TEXT NOT NULL,
+  received_at  INTEGER NOT NULL,
+  method       TEXT NOT NULL,
+  query        TEXT NOT NULL,
+  headers      BLOB NOT NULL,
+  content_type TEXT NOT NULL,
+  body         BLOB,
+  size         INTEGER NOT NULL,
+  remote       TEXT NOT NULL,
+  verdict      TEXT NOT NULL
+               CHECK (verdict IN ('pending', 'accepted', 'duplicate', 'late', 'mismatch', 'unreadable')),
+  duplicate_of TEXT,
+  error        TEXT
+);
+CREATE INDEX deliveries_by_job ON deliveries (job);
+CREATE INDEX deliveries_not_accepted ON deliveries (verdict, id) WHERE verdict <> 'accepted';
+
+-- Counters that must never go back, such as Perfect's request numbers.
+CREATE TABLE numbers (
+  scope  TEXT PRIMARY KEY,
+  number INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- The idempotency keys of `POST /runs`.
+CREATE TABLE idempotency_keys (
+  "key"       TEXT PRIMARY KEY,
+  body_digest TEXT NOT NULL,
+  run         INTEGER NOT NULL REFERENCES runs (n)
+) WITHOUT ROWID;
+
+-- One row that is written to find out whether anything can be written.
+CREATE TABLE readiness (
+  one        INTEGER PRIMARY KEY CHECK (one = 1),
+  written_at INTEGER NOT NULL
+);

@@ -1,0 +1,5 @@
+"""The store in one SQLite file: log, inbox, schedule and views, for one server."""
+
+from orchestrator.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

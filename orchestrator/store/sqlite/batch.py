@@ -1,0 +1,281 @@
+"""
+What happens on the database thread: everything that waits becomes one transaction.
+
+The whole batch is written with as few statements as possible. If anything in it
+turns out wrong, the transaction is rolled back and the batch is written again one
+by one, each in a savepoint of its own, so that nobody fails for a neighbour's mistake.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from orchestrator.engine.events import SCHEMA, encode
+from orchestrator.errors import Conflict
+from orchestrator.store import queries
+from orchestrator.store.rows import Append, Delivery, JobRow, RunRow, Settled
+from orchestrator.store.sqlite import trouble
+
+_SQL = queries.load("sqlite")
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Writing:
+    """One append on its way: its events' JSON is made when it is handed in."""
+
+    append: Append
+    events: list[tuple[str, int, str, bytes]]
+
+    @classmethod
+    def of(cls, append: Append) -> "Writing":
+        after = append.expected + len(append.events)
+        assert append.run.version == after, "a projection is at the version of its last event"
+        events = [(event.type, event.at, event.subject, encode(event)) for event in append.events]
+        return cls(append, events)
+
+
+@dataclass(slots=True)
+class Batch:
+    """
+    Everything that waits at one moment.
+
+    Each list has one entry for each that waits, in the order in which they came;
+    *failures* has the errors of single ones by (list, position) once it was written.
+    """
+
+    deliveries: list[Row] = field(default_factory=list)
+    postponed: list[tuple[str, int | None]] = field(default_factory=list)
+    appends: list[Writing] = field(default_factory=list)
+    settled: list[Sequence[Settled]] = field(default_factory=list)
+    checks: list[int] = field(default_factory=list)
+    failures: dict[tuple[str, int], BaseException] = field(default_factory=dict)
+    last_sequence: int = 0
+
+
+def commit(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> Batch:
+    """
+    Write the batch durably and return it with the failures of single ones.
+
+    Errors:  sqlite3.Error when nothing of it was written.
+    """
+    try:
+        _in_transaction(db, lambda: _write_together(db, batch, types))
+    except Exception as error:
+        # Whatever it is: if it was one entry's fault, the others must not pay for it.
+        if trouble.may_pass(error) or trouble.is_broken(error):
+            raise
+        batch.failures.clear()
+        _in_transaction(db, lambda: _write_one_by_one(db, batch, types))
+    return batch
+
+
+def _in_transaction(db: sqlite3.Connection, write: Callable[[], None]) -> None:
+    db.execute(_SQL["begin"])
+    try:
+        write()
+        db.execute(_SQL["commit"])
+    except BaseException:
+        if db.in_transaction:
+            db.execute(_SQL["rollback"])
+        raise
+
+
+def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> None:
+    """
+    Postponing comes before appending: should both concern one job, it wakes too early rather than too late.
+    """
+    _insert(db, "put_deliveries", batch.deliveries)
+    _postpone(db, batch.postponed)
+    if batch.appends:
+        rejected = _append(db, batch.appends, types)
+        batch.failures.update({("appends", i): error for i, error in rejected.items()})
+        batch.last_sequence = db.execute(_SQL["last_sequence"]).fetchone()[0]
+    _settle(db, [one for group in batch.settled for one in group])
+    if batch.checks:
+        db.execute(_SQL["write_readiness"], (max(batch.checks),))
+
+
+def _write_one_by_one(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> None:
+    for name in ("deliveries", "postponed", "appends", "settled", "checks"):
+        for position, entry in enumerate(getattr(batch, name)):
+            alone = Batch()
+            getattr(alone, name).append(entry)
+            db.execute(_SQL["savepoint"])
+            try:
+                _write_together(db, alone, types)
+            except Exception as error:
+                # Trouble of the whole database goes up; all else belongs to this entry alone.
+                if trouble.may_pass(error) or trouble.is_broken(error):
+                    raise
+                db.execute(_SQL["undo"])
+                alone.failures[name, 0] = (
+                    trouble.refusal(error) if isinstance(error, sqlite3.Error) else error
+                )
+            db.execute(_SQL["release"])
+            if alone.failures:
+                batch.failures[name, position] = alone.failures[name, 0]
+            batch.last_sequence = max(batch.last_sequence, alone.last_sequence)
+
+
+def _append(
+    db: sqlite3.Connection, appends: Sequence[Writing], types: dict[str, int]
+) -> dict[int, BaseException]:
+    """Write the appends whose version is right; return a Conflict for each of the others."""
+    at = _versions(db, appends)
+    rejected: dict[int, BaseException] = {}
+    good: list[tuple[int, Writing]] = []
+    for position, writing in enumerate(appends):
+        run, expected = writing.append.run, writing.append.expected
+        n, version = at.get(run.id, (0, 0))
+        if version != expected:
+            rejected[position] = Conflict(f"{run.id} is at version {version}, not at {expected}")
+            continue
+        n = n or _next_number(db, at)
+        at[run.id] = n, expected + len(writing.events)
+        good.append((n, writing))
+    _write_appends(db, good, types)
+    return rejected
+
+
+def _versions(db: sqlite3.Connection, appends: Sequence[Writing]) -> dict[str, tuple[int, int]]:
+    """Return number and version of every run that exists."""
+    ids = orjson.dumps([writing.append.run.id for writing in appends]).decode()
+    found = orjson.loads(db.execute(_SQL["versions"], (ids,)).fetchone()[0])
+    return {run: (n, version) for run, n, version in found}
+
+
+def _next_number(db: sqlite3.Connection, at: dict[str, tuple[int, int]]) -> int:
+    """Return a number for a new run, beyond those in the database and those of this batch."""
+    stored: int = db.execute(_SQL["last_run_number"]).fetchone()[0]
+    return max([stored, *(n for n, _ in at.values())]) + 1
+
+
+def _write_appends(
+    db: sqlite3.Connection, appends: Sequence[tuple[int, Writing]], types: dict[str, int]
+) -> None:
+    """Write what the appends hold; of a run or job that several touch only the last row."""
+    runs: dict[int, RunRow] = {}
+    jobs: dict[str, tuple[int, JobRow]] = {}
+    events: list[Row] = []
+    settled: list[Settled] = []
+    numbers: list[tuple[str, int]] = []
+    for n, writing in appends:
+        append = writing.append
+        runs[n] = append.run
+        jobs.update({job.id: (n, job) for job in append.jobs})
+        events += _event_rows(n, writing, types)
+        settled += append.settled
+        numbers += append.numbers
+    started = [(n, writing.append) for n, writing in appends if writing.append.expected == 0]
+    _insert(db, "put_definitions", [a.definition for _, a in started if a.definition])
+    _insert(db, "put_runs", [_run_row(n, run) for n, run in runs.items()])
+    _insert(db, "put_jobs", [_job_row(n, job) for n, job in jobs.values()])
+    _insert(db, "put_events", events)
+    _insert(db, "put_numbers", numbers)
+    _settle(db, settled)
+    _put_names(db, started)
+
+
+def _put_names(db: sqlite3.Connection, started: Sequence[tuple[int, Append]]) -> None:
+    """Write what new runs can be found by: their idempotency keys and labels."""
+    keys = [
+        (append.idempotency.key, append.idempotency.body_digest, n)
+        for n, append in started
+        if append.idempotency
+    ]
+    _insert(db, "put_idempotency_keys", keys)
+    for n, append in started:
+        if append.run.labels != b"{}":
+            db.execute(_SQL["put_labels"], {"run": n, "labels": append.run.labels.decode()})
+
+
+def _insert(db: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
+    for statement, arguments in queries.in_chunks(_SQL[name], rows):
+        db.execute(statement, arguments)
+
+
+def _settle(db: sqlite3.Connection, settled: Sequence[Settled]) -> None:
+    if settled:
+        rows = [(s.delivery, s.verdict, s.duplicate_of, s.error) for s in settled]
+        db.execute(_SQL["settle"], (orjson.dumps(rows).decode(),))
+
+
+def _postpone(db: sqlite3.Connection, postponed: Sequence[tuple[str, int | None]]) -> None:
+    if postponed:
+        # Through a dict, because of two rows for one job UPDATE … FROM takes either.
+        rows = list(dict(postponed).items())
+        db.execute(_SQL["postpone"], (orjson.dumps(rows).decode(),))
+
+
+def _event_rows(n: int, writing: Writing, types: dict[str, int]) -> list[Row]:
+    first = writing.append.expected + 1
+    return [
+        (n, version, types[type], at, subject, SCHEMA, data)
+        for version, (type, at, subject, data) in enumerate(writing.events, first)
+    ]
+
+
+def delivery_row(d: Delivery) -> Row:
+    """Return the delivery as `put_deliveries` takes it."""
+    return (
+        d.id,
+        d.job,
+        d.connection,
+        d.received_at,
+        d.method,
+        d.query,
+        d.headers,
+        d.content_type,
+        d.body,
+        d.size,
+        d.remote,
+        d.verdict,
+        d.duplicate_of,
+        d.error,
+    )
+
+
+def _run_row(n: int, r: RunRow) -> Row:
+    return (
+        n,
+        r.id,
+        r.workflow,
+        r.digest,
+        r.status,
+        r.version,
+        r.labels,
+        r.inputs,
+        r.outputs,
+        r.error,
+        r.created_at,
+        r.started_at,
+        r.finished_at,
+        r.wake_at,
+    )
+
+
+def _job_row(n: int, j: JobRow) -> Row:
+    return (
+        j.id,
+        n,
+        j.step,
+        j.index,
+        j.attempt,
+        j.connection,
+        j.operation,
+        j.status,
+        j.task_id,
+        j.lane,
+        j.wake_at,
+        j.deadline_at,
+        j.created_at,
+        j.submitted_at,
+        j.finished_at,
+        j.credits,
+        j.error,
+    )

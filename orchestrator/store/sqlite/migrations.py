@@ -1,0 +1,100 @@
+"""
+Numbered migrations: each runs once, in one transaction, and is known by its checksum.
+
+What a released migration says is never changed; a new one is added.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+from orchestrator.errors import StoreUnavailable
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS migrations (
+  number     INTEGER PRIMARY KEY,
+  name       TEXT NOT NULL,
+  checksum   TEXT NOT NULL,
+  applied_at INTEGER NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from an older database to a newer one."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def known() -> list[Migration]:
+    """Return the migrations this version knows, in order."""
+    folder = files("orchestrator.store").joinpath("sql/sqlite/migrations")
+    found = []
+    for entry in folder.iterdir():
+        number, _, name = entry.name.removesuffix(".sql").partition("_")
+        found.append(Migration(int(number), name, entry.read_text("utf-8")))
+    return sorted(found, key=lambda migration: migration.number)
+
+
+def migrate(db: sqlite3.Connection, migrations: list[Migration], now: int) -> None:
+    """
+    Bring the database to the last of *migrations*.
+
+    Errors:  StoreUnavailable when the database is newer than that, or was brought where it
+             is by other migrations than these; nothing was changed then.
+    """
+    with_table = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone()
+    applied = dict(db.execute("SELECT number, checksum FROM migrations")) if with_table else {}
+    _check(applied, migrations)
+    for migration in migrations:
+        if migration.number not in applied:
+            _apply(db, migration, now)
+
+
+def _check(applied: dict[int, str], migrations: list[Migration]) -> None:
+    newest = max(migration.number for migration in migrations)
+    if applied and max(applied) > newest:
+        raise StoreUnavailable(
+            f"the database was made by a newer version (migration {max(applied)}; this version "
+            f"knows {newest}): use that version, or restore a backup from before the upgrade"
+        )
+    for migration in migrations:
+        if applied.get(migration.number, migration.checksum) != migration.checksum:
+            raise StoreUnavailable(
+                f"migration {migration.number} ({migration.name}) of the database is not the one "
+                "this version knows: the database was made by a build that was never released"
+            )
+
+
+def _apply(db: sqlite3.Connection, migration: Migration, now: int) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute(_TABLE)
+        for statement in statements(migration.sql):
+            db.execute(statement)
+        row = (migration.number, migration.name, migration.checksum, now)
+        db.execute("INSERT INTO migrations VALUES (?, ?, ?, ?)", row)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def statements(sql: str) -> Iterator[str]:
+    """Return the statements of a script one by one, for `executescript` would commit in between."""
+    text = ""
+    for line in sql.splitlines(keepends=True):
+        text += line
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(text):
+            yield text
+            text = ""

@@ -1,0 +1,329 @@
+"""
+`SqliteStore`: everything durable in one file, behind the four protocols.
+
+One connection writes, and only through the writer. Two others read: one for the
+engine, one for the lists that people ask for, so that a long list does not hold
+up a decision. A file belongs to one server at a time.
+"""
+
+import asyncio
+import heapq
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import orjson
+
+from orchestrator.clock import Clock
+from orchestrator.errors import StoreUnavailable
+from orchestrator.store import queries
+from orchestrator.store.rows import (
+    Append,
+    Delivery,
+    DeliveryVerdict,
+    Due,
+    IdempotencyKey,
+    JobRow,
+    Lane,
+    Recorded,
+    RunRow,
+    Settled,
+)
+from orchestrator.store.sqlite import trouble
+from orchestrator.store.sqlite.batch import Batch
+from orchestrator.store.sqlite.connections import open_reader, open_writer
+from orchestrator.store.sqlite.lock import LockFile
+from orchestrator.store.sqlite.writer import Writer, on_thread
+
+_SQL = queries.load("sqlite")
+_RUN = tuple(f.name for f in fields(RunRow))
+_JOB = tuple(f.name for f in fields(JobRow))
+_DELIVERY = tuple(f.name for f in fields(Delivery))
+_LAST = "~"
+"""Sorts behind every id."""
+
+
+class SqliteStore:
+    """Log, Inbox, Schedule and Views over one SQLite file; made by `open`, ended by `close`."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        lock: LockFile,
+        connections: Sequence[aiosqlite.Connection],
+        types: dict[str, int],
+    ) -> None:
+        """*connections*: the writing one, the engine's reader, the reader for lists."""
+        self._clock = clock
+        self._lock = lock
+        self._connections = connections
+        self._reader, self._lister = connections[1:]
+        self._writer = Writer(connections[0], types, self._note)
+        self._sequence = 0
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock, busy_s: float = 2.0) -> "SqliteStore":
+        """
+        Open the file, make it if it is not there, and bring it up to date.
+
+        Shape:   *busy_s*: how long to wait for another program that holds the file locked.
+        Errors:  StoreInUse when another server has the file open; StoreUnavailable when it
+                 cannot be read or written, or was made by a newer version.
+        """
+        lock = LockFile(path)
+        lock.take()
+        connections: list[aiosqlite.Connection] = []
+        try:
+            writer, types = await open_writer(path, now=clock.now(), busy_s=busy_s)
+            connections.append(writer)
+            connections.append(await open_reader(path, busy_s=busy_s))
+            connections.append(await open_reader(path, busy_s=busy_s))
+            store = cls(clock, lock, connections, types)
+            store._sequence = await store.last_sequence()
+        except BaseException as error:
+            for connection in reversed(connections):
+                await connection.close()
+            lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise StoreUnavailable(f"cannot open {path}: {error}") from error
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Write what waits still, then let go of the file."""
+        await self._writer.close()
+        for connection in reversed(self._connections):
+            await connection.close()
+        self._lock.release()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why the store has stopped writing for good; None while it works."""
+        return self._writer.failure
+
+    def on_failure(self, callback: Callable[[BaseException], None]) -> None:
+        """Call *callback* should the store stop writing for good; the server must end then."""
+        self._writer.on_failure = callback
+
+    async def check(self) -> None:
+        """Return when a write got through to the disk. Errors: StoreUnavailable."""
+        await self._writer.check(self._clock.now())
+
+    # --- log ---------------------------------------------------------------------------------
+
+    async def append(self, append: Append) -> None:
+        await self._writer.append(append)
+
+    async def read(self, stream: str, *, after: int = 0) -> Sequence[Recorded]:
+        rows = await self._read("read_stream", stream=stream, after=after)
+        return [
+            Recorded(seq=seq, stream=stream, version=version, type=type, at=at, subject=subject, data=data)
+            for seq, version, type, at, subject, data in rows
+        ]
+
+    async def tail(
+        self,
+        *,
+        after: int,
+        types: Sequence[str] = (),
+        stream: str | None = None,
+        since: int | None = None,
+        limit: int = 1000,
+    ) -> Sequence[Recorded]:
+        patterns = orjson.dumps(list(types) or ["*"]).decode()
+        bounds = {"after": after, "since": since or 0, "limit": limit}
+        if stream is not None:
+            rows = await self._list("tail_stream", stream=stream, types=patterns, **bounds)
+        elif types:
+            rows = await self._on(self._lister, _tail_types, patterns, bounds)
+        else:
+            rows = await self._list("tail", **bounds)
+        return [_recorded(row) for row in rows]
+
+    async def last_sequence(self) -> int:
+        return int((await self._read("last_sequence"))[0][0])
+
+    async def wait(self, after: int, timeout_s: float) -> None:
+        if self._sequence <= after:
+            await asyncio.wait([self._news], timeout=timeout_s)
+
+    async def definition(self, digest: str) -> str | None:
+        source: str | None = _single(await self._read("definition", digest=digest))
+        return source
+
+    # --- inbox -------------------------------------------------------------------------------
+
+    async def put(self, delivery: Delivery) -> None:
+        await self._writer.put(delivery)
+
+    def subscribe(self, listener: Callable[[Sequence[Delivery]], None]) -> None:
+        self._writer.subscribe(listener)
+
+    async def pending(self, *, after: str = "", limit: int = 500) -> Sequence[Delivery]:
+        return _deliveries(await self._read("pending", after=after, limit=limit))
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        if settled:
+            await self._writer.settle(settled)
+
+    async def get(self, delivery: str) -> Delivery | None:
+        rows = _deliveries(await self._read("delivery", delivery=delivery))
+        return rows[0] if rows else None
+
+    async def find(
+        self,
+        *,
+        job: str | None = None,
+        verdict: DeliveryVerdict | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[Delivery]:
+        bounds = {"verdict": verdict, "before": before or _LAST, "limit": limit}
+        if job is not None:
+            rows = await self._list("find_deliveries_of_job", job=job, **bounds)
+        elif verdict not in (None, "accepted"):
+            rows = await self._list("find_deliveries_not_accepted", **bounds)
+        else:
+            rows = await self._list("find_deliveries", **bounds)
+        return _deliveries(rows)
+
+    # --- schedule ----------------------------------------------------------------------------
+
+    async def due(self, *, connection: str, lane: Lane, now: int, limit: int) -> Sequence[Due]:
+        rows = await self._read("due", connection=connection, lane=lane, now=now, limit=limit)
+        return [Due(job=job, run=run, status=status, wake_at=at) for job, run, status, at in rows]
+
+    async def due_runs(self, *, now: int, limit: int) -> Sequence[str]:
+        return [run for (run,) in await self._read("due_runs", now=now, limit=limit)]
+
+    async def next_wake(self, *, after: int) -> int | None:
+        wake_at: int | None = _single(await self._read("next_wake", after=after))
+        return wake_at
+
+    async def postpone(self, job: str, wake_at: int | None) -> None:
+        await self._writer.postpone(job, wake_at)
+
+    async def open_jobs(
+        self, statuses: Sequence[str], *, after: str = "", limit: int = 1000
+    ) -> Sequence[JobRow]:
+        names = orjson.dumps(list(statuses)).decode()
+        return _jobs(await self._read("open_jobs", statuses=names, after=after, limit=limit))
+
+    async def in_flight(self) -> dict[str, int]:
+        return dict(await self._read("in_flight"))
+
+    async def number(self, scope: str) -> int | None:
+        number: int | None = _single(await self._read("number", scope=scope))
+        return number
+
+    # --- views -------------------------------------------------------------------------------
+
+    async def run(self, run: str) -> RunRow | None:
+        rows = _runs(await self._read("run", run=run))
+        return rows[0] if rows else None
+
+    async def runs(
+        self,
+        *,
+        status: str | None = None,
+        workflow: str | None = None,
+        label: tuple[str, str] | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[RunRow]:
+        asked = {"status": status, "workflow": workflow, "before": before or _LAST, "limit": limit}
+        if label is not None:
+            return _runs(await self._list("runs_of_label", label=label[0], value=label[1], **asked))
+        if status is not None:
+            return _runs(await self._list("runs_of_status", **asked))
+        return _runs(await self._list("runs" if workflow is None else "runs_of_workflow", **asked))
+
+    async def job(self, job: str) -> JobRow | None:
+        rows = _jobs(await self._read("job", job=job))
+        return rows[0] if rows else None
+
+    async def jobs(
+        self,
+        *,
+        run: str | None = None,
+        status: str | None = None,
+        connection: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> Sequence[JobRow]:
+        asked = {"status": status, "connection": connection, "before": before or _LAST, "limit": limit}
+        if run is not None:
+            return _jobs(await self._list("jobs_of_run", run=run, **asked))
+        return _jobs(await self._list("jobs" if status is None else "jobs_of_status", **asked))
+
+    async def run_of_job(self, job: str) -> str | None:
+        run: str | None = _single(await self._read("run_of_job", job=job))
+        return run
+
+    async def run_of_key(self, key: str) -> tuple[str, IdempotencyKey] | None:
+        rows = await self._read("run_of_key", key=key)
+        return (rows[0][0], IdempotencyKey(key=key, body_digest=rows[0][1])) if rows else None
+
+    # -----------------------------------------------------------------------------------------
+
+    async def _read(self, name: str, **arguments: Any) -> list[Any]:
+        return await self._on(self._reader, _fetch, _SQL[name], arguments)
+
+    async def _list(self, name: str, **arguments: Any) -> list[Any]:
+        return await self._on(self._lister, _fetch, _SQL[name], arguments)
+
+    async def _on(
+        self, db: aiosqlite.Connection, fetch: Callable[..., list[Any]], *arguments: Any
+    ) -> list[Any]:
+        try:
+            return await on_thread(db, fetch, *arguments)
+        except sqlite3.Error as error:
+            raise trouble.unavailable(error) from error
+
+    def _note(self, batch: Batch) -> None:
+        """Wake those who wait for news of the log."""
+        if batch.last_sequence > self._sequence:
+            self._sequence = batch.last_sequence
+            self._news.set_result(None)
+            self._news = asyncio.get_running_loop().create_future()
+
+
+def _fetch(db: sqlite3.Connection, statement: str, arguments: dict[str, Any]) -> list[Any]:
+    return db.execute(statement, arguments).fetchall()
+
+
+def _tail_types(db: sqlite3.Connection, patterns: str, bounds: dict[str, int]) -> list[Any]:
+    """Merge the next events of each type; one transaction, so that all see the same log."""
+    db.execute("BEGIN")
+    try:
+        types = [n for (n,) in db.execute(_SQL["types_like"], {"types": patterns}).fetchall()]
+        found = [db.execute(_SQL["tail_type"], {"type": n, **bounds}).fetchall() for n in types]
+        sequences = [seq for (seq,) in heapq.merge(*found)][: bounds["limit"]]
+        return _fetch(db, _SQL["events_at"], {"sequences": orjson.dumps(sequences).decode()})
+    finally:
+        db.execute("COMMIT")
+
+
+def _single(rows: Sequence[Any]) -> Any:
+    return rows[0][0] if rows else None
+
+
+def _recorded(row: Sequence[Any]) -> Recorded:
+    seq, stream, version, type, at, subject, data = row
+    return Recorded(seq=seq, stream=stream, version=version, type=type, at=at, subject=subject, data=data)
+
+
+def _runs(rows: Sequence[Any]) -> list[RunRow]:
+    return [RunRow(**dict(zip(_RUN, row, strict=True))) for row in rows]
+
+
+def _jobs(rows: Sequence[Any]) -> list[JobRow]:
+    return [JobRow(**dict(zip(_JOB, row, strict=True))) for row in rows]
+
+
+def _deliveries(rows: Sequence[Any]) -> list[Delivery]:
+    return [Delivery(**dict(zip(_DELIVERY, row, strict=True))) for row in rows]
