@@ -10,12 +10,13 @@ make pictures; the others change one that was handed in and raise `NotAPicture`
 when it cannot be read.
 """
 
-from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions
+from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions, examined
 from orchestrator.simulators.pictures.landscapes import from_prompt
 from orchestrator.simulators.pictures.people import portrait
 from orchestrator.simulators.pictures.retouch import (
     aged,
     colorized,
+    converted,
     cut_out,
     enlarge,
     hair,
@@ -29,9 +30,11 @@ __all__ = [
     "NotAPicture",
     "aged",
     "colorized",
+    "converted",
     "cut_out",
     "dimensions",
     "enlarge",
+    "examined",
     "from_prompt",
     "hair",
     "makeup",

@@ -48,6 +48,13 @@ def dimensions(data: bytes) -> tuple[int, int]:
         raise NotAPicture(str(error)) from error
 
 
+def examined(data: bytes) -> tuple[str, int, int]:
+    """Return Pillow's name of the format, width and height; reads every pixel. Errors: NotAPicture."""
+    width, height = decode(data).size
+    with Image.open(io.BytesIO(data)) as image:
+        return str(image.format), width, height
+
+
 def encode(image: Image.Image, format: str) -> bytes:
     """Return the bytes of *image* as `jpg`, `jpeg`, `png` or `webp`. Errors: ValueError for any other."""
     name = _FORMATS.get(format.lower())

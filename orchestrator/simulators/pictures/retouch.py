@@ -38,6 +38,11 @@ def enlarge(image: bytes, scale: int, *, format: str = "jpg") -> bytes:
     return encode(ImageEnhance.Sharpness(larger).enhance(1.6 if scale == 1 else 1.25), format)
 
 
+def converted(image: bytes, *, format: str) -> bytes:
+    """Return *image* unchanged in another format. Errors: NotAPicture."""
+    return encode(decode(image), format)
+
+
 def hair(image: bytes, *, style_seed: int, format: str = "jpg") -> bytes:
     """Return the portrait with another hairstyle. Errors: NotAPicture."""
     rng = random.Random(f"hair-{style_seed}")
