@@ -194,7 +194,7 @@ class Transport:
             response = await self._session_for(connection, url, spends).request(
                 method,
                 url,
-                headers=headers,
+                headers=headers if exact else {**_AGENT, **headers},
                 # aiohttp wants large bodies as a file, which it writes in pieces.
                 data=BytesIO(body) if body is not None and len(body) > MIB // 2 else body,
                 timeout=_whole(timeout_s),
@@ -265,7 +265,7 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         for _ in range(REDIRECTS_MAX + 1):
             response = await self._session_for(connection, url, False).get(
-                url, headers=headers, timeout=timeout, allow_redirects=False
+                url, headers={**_AGENT, **(headers or {})}, timeout=timeout, allow_redirects=False
             )
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
@@ -315,7 +315,6 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers=_AGENT,
         trust_env=False,
     )
 
