@@ -24,6 +24,10 @@ _PATIENCE_S = 0.5
 """How long a stop waits for answers on their way."""
 
 
+MAX_BODY: Final = 128 * 1024 * 1024
+"""Bytes; aiohttp asks only the outermost application how large a body may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """One simulator with its books."""
@@ -67,7 +71,7 @@ def build(options: Options) -> web.Application:
 
     Errors:  ValueError when a kind is unknown.
     """
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BODY)
     app[STAGES] = {kind: _stage(kind, options) for kind in options.kinds}
     app.router.add_get("/books", _all_books)
     for kind, stage in app[STAGES].items():

@@ -14,7 +14,7 @@ from orchestrator.simulators.books import Books
 from orchestrator.simulators.files import Files, cut
 from orchestrator.simulators.options import Occasions, Options
 from orchestrator.simulators.perfect import results, styles
-from orchestrator.simulators.perfect.features import FEATURES, MAX_FILE_BYTES, PRICE, Feature
+from orchestrator.simulators.perfect.features import FEATURES, PRICE, Feature
 from orchestrator.simulators.perfect.gate import Gate
 from orchestrator.simulators.perfect.orders import Order, read_files, read_order
 from orchestrator.simulators.perfect.refusal import Refusal, invalid
@@ -47,11 +47,11 @@ class Simulator:
         self._running: dict[str, Task] = {}
         self._made_at: dict[str, float] = {}
         self._seen: dict[_RequestKey, str] = {}
-        self._repeats_give_the_original = options.fraction("perfect", "repeat") < 0.5
+        self._repeats_give_the_original = options.fraction("perfect", "repeat") >= 0.5
 
     def build(self) -> web.Application:
         """Return the application with Perfect's 48 operations, its storage and its result files."""
-        app = web.Application(client_max_size=4 * MAX_FILE_BYTES)
+        app = web.Application()
         app.cleanup_ctx.append(self._timers.context)
         add = app.router.add_route
         add("POST", "/s2s/v1.0/client/auth", self._api(self._log_in, is_open=True))
