@@ -144,6 +144,18 @@ class Folder:
 
         return await _reading(digest, check)
 
+    async def check(self) -> None:
+        """Return when a file could be written here. Errors: StoreUnavailable."""
+
+        def probe() -> None:
+            incoming = self._begin()
+            try:
+                incoming.write(bytearray(b"ready?"))
+            finally:
+                incoming.discard()
+
+        await _in_thread(probe)
+
     async def remove(self, digest: str) -> None:
         """Delete the file of *digest*; its absence is no error. Errors: StoreUnavailable."""
         path = self.path(digest)

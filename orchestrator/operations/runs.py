@@ -31,8 +31,12 @@ class Driver(Protocol):
     async def state(self, run: str) -> RunState: ...
 
 
-TakeImage = Callable[[str], Awaitable[str]]
-"""Makes an artifact reference of a data URI or checks one. Errors: ValueError with what is wrong."""
+TakeFile = Callable[[str, bool], Awaitable[str]]
+"""
+Makes an artifact reference of a data URI, or checks one; the flag says that it has to be an image.
+
+Errors:  ValueError with what is wrong.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,10 @@ class Runs:
     """What can be done with runs."""
 
     def __init__(
-        self, driver: Driver, views: Views, library: Library, take_image: TakeImage, clock: Clock
+        self, driver: Driver, views: Views, library: Library, take_file: TakeFile, clock: Clock
     ) -> None:
         self._driver, self._views, self._library = driver, views, library
-        self._take_image, self._clock = take_image, clock
+        self._take_file, self._clock = take_file, clock
 
     async def start(
         self,
@@ -73,7 +77,7 @@ class Runs:
         checked, problems = check_inputs(definition, inputs)
         if problems:
             raise InvalidInput(problems)
-        checked = await self._take_images(checked)
+        checked = await self._take_files(definition, checked)
         run = ids.typeid("run", self._clock.now(), self._clock.entropy())
         try:
             state = await self._driver.start(
@@ -95,23 +99,25 @@ class Runs:
             raise WrongState(f"the idempotency key {key.key!r} was used with another body, for {run}")
         return Started(await self._driver.state(run), is_new=False)
 
-    async def _take_images(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    async def _take_files(self, definition: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
         problems: list[InputProblem] = []
-        taken = await self._walk(inputs, "inputs", problems)
+        taken = {}
+        for name, value in inputs.items():
+            is_image = b'"format":"image"' in orjson.dumps(definition.inputs[name])
+            taken[name] = await self._walk(value, f"inputs.{name}", is_image, problems)
         if problems:
             raise InvalidInput(problems)
-        assert isinstance(taken, dict)
         return taken
 
-    async def _walk(self, value: Any, at: str, problems: list[InputProblem]) -> Any:
+    async def _walk(self, value: Any, at: str, is_image: bool, problems: list[InputProblem]) -> Any:
         """Return *value* with every data URI replaced by an artifact reference."""
         if isinstance(value, dict):
-            return {k: await self._walk(v, f"{at}.{k}", problems) for k, v in value.items()}
+            return {k: await self._walk(v, f"{at}.{k}", is_image, problems) for k, v in value.items()}
         if isinstance(value, list):
-            return [await self._walk(v, f"{at}[{i}]", problems) for i, v in enumerate(value)]
+            return [await self._walk(v, f"{at}[{i}]", is_image, problems) for i, v in enumerate(value)]
         if isinstance(value, str) and value.startswith(("data:", "artifact:sha256:")):
             try:
-                return await self._take_image(value)
+                return await self._take_file(value, is_image)
             except ValueError as error:
                 problems.append(InputProblem(at, str(error)))
         return value

@@ -27,7 +27,7 @@ from math import ceil, floor
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.clock import SECOND, Clock
+from orchestrator.clock import SECOND, Clock, rfc3339
 from orchestrator.durations import seconds
 from orchestrator.providers.base import Connector, Waiting
 
@@ -162,6 +162,23 @@ class Limits:
     def saw_credits(self, connection: str, credits: float) -> None:
         """An answer showed the balance."""
         self._accounts[connection].credits = credits
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Return every connection as the API shows it."""
+        now = self._clock.now()
+        return [
+            {
+                "name": name,
+                "kind": account.connector.kind,
+                "status": "paused" if account.paused_until > now else "active",
+                "reason": account.reason if account.paused_until > now else None,
+                "paused_until": rfc3339(account.paused_until) if account.paused_until > now else None,
+                "credits": account.credits,
+                "in_flight": account.in_flight,
+                "limits": list(account.connector.settings.rate_limits),
+            }
+            for name, account in self._accounts.items()
+        ]
 
     # --- requests ---
 

@@ -18,7 +18,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect, effect_of
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
-from orchestrator.errors import Failure, StoreUnavailable
+from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
 from orchestrator.operations.plans import Planned, needs_number
 from orchestrator.outcomes import CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
 from orchestrator.providers.base import Reply, Request, ResultFile
@@ -196,9 +196,7 @@ class Performer:
     async def _post_submit(self, work: _Work, template: Template) -> None:
         job = work.job
         try:
-            reply = await self._exchanger.send(
-                work.connection, template, job=job.id, number=job.number, admitted=True
-            )
+            reply = await self._exchanger.send(work.connection, template, job=job.id, number=job.number)
         except NotSent as error:
             await self._tell(work, t.SubmitNotSent, reason=error.reason)
         except Lost as error:
@@ -319,7 +317,7 @@ class Performer:
         return None
 
     async def _collect_failed(self, work: _Work, problem: DownloadProblem | RefusedUrl) -> None:
-        cls = "refused_url" if isinstance(problem, RefusedUrl) else "result_unavailable"
+        cls: ErrorClass = "refused_url" if isinstance(problem, RefusedUrl) else "result_unavailable"
         await self._tell(work, t.CollectFailed, failure=Failure(cls, str(problem)))
 
 

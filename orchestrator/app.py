@@ -1,0 +1,376 @@
+"""
+The only place where concrete parts are chosen and joined, and where start and stop are written.
+
+Start: the store, what an earlier process left behind (uncertain submits, results half
+fetched, the inbox), then the loops, then the listeners. Stop is the other way round:
+nothing new is taken, submits in flight are waited for, everything else is left to its row.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from orchestrator import receiver, telemetry
+from orchestrator import web as admin
+from orchestrator.artifacts.folder import Folder
+from orchestrator.artifacts.links import signed_links
+from orchestrator.artifacts.sniff import describe_file
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.durations import seconds
+from orchestrator.engine import triggers as t
+from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
+from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.runs import Runs
+from orchestrator.operations.workflows import Library
+from orchestrator.providers.base import Connector
+from orchestrator.providers.registry import KINDS
+from orchestrator.runtime.collect import Collector
+from orchestrator.runtime.exchange import Exchanger
+from orchestrator.runtime.images import ImageProblem, Images
+from orchestrator.runtime.intake import Intake
+from orchestrator.runtime.limits import Limits
+from orchestrator.runtime.numbers import Numbers
+from orchestrator.runtime.performer import Performer
+from orchestrator.runtime.scheduler import Scheduler
+from orchestrator.runtime.transport import Transport
+from orchestrator.runtime.worker import Worker
+from orchestrator.settings import (
+    Settings,
+    callback_base,
+    connection_tables,
+    ensure_secret_keys,
+    read_connection,
+)
+from orchestrator.store.sqlite import SqliteStore
+from orchestrator.tokens import Keyring
+from orchestrator.web.deps import Deps
+
+log = telemetry.logger()
+
+GRACE_BEYOND_REQUEST_S = 5.0
+"""An orderly stop waits for submits in flight as long as the slowest request may take, and this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs. Its parts are what tests, the demo and benchmarks reach into."""
+
+    public_url: str
+    admin_url: str
+    runs: Runs
+    library: Library
+    store: SqliteStore
+    worker: Worker
+    intake: Intake
+    limits: Limits
+    folder: Folder
+    failed: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A server that could run: everything that can be checked without starting it has been."""
+
+    settings: Settings
+    connectors: Mapping[str, Connector]
+    library: Library
+    keyring: Keyring
+    public_url: str | None
+    clock: Clock
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Running]:
+        """Run the server for as long as the block lasts."""
+        async with AsyncExitStack() as stack:
+            yield await _start(self, stack)
+
+
+def build(
+    settings: Settings,
+    *,
+    connectors: Mapping[str, Connector] | None = None,
+    clock: Clock | None = None,
+    allow_invalid: bool = False,
+) -> App:
+    """
+    Join the parts. *connectors* replaces those that the settings describe.
+
+    Errors:  SettingsError; DefinitionError with every problem of every workflow file, unless
+             *allow_invalid*: then such files are left out, each with a warning.
+    """
+    chosen = connect(settings) if connectors is None else connectors
+    public_url = callback_base(settings)
+    library = Library([settings.workflows], catalog(chosen))
+    read_definitions(library, allow_invalid=allow_invalid)
+    keyring = Keyring(ensure_secret_keys(settings))
+    return App(settings, chosen, library, keyring, public_url, clock or SystemClock())
+
+
+def connect(settings: Settings) -> dict[str, Connector]:
+    """Return a connector for each configured connection. Errors: SettingsError with every problem."""
+    connectors: dict[str, Connector] = {}
+    problems: list[str] = []
+    for name, table in connection_tables(settings).items():
+        kind = KINDS.get(str(table["kind"]))
+        if kind is None:
+            known = ", ".join(KINDS)
+            problems.append(f"providers.{name}: there is no kind '{table['kind']}' (there are: {known})")
+            continue
+        try:
+            connectors[name] = kind.connect(read_connection(settings, name, kind.settings))
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return connectors
+
+
+def read_definitions(library: Library, *, allow_invalid: bool) -> None:
+    """Read the workflow files. Errors: DefinitionError, unless *allow_invalid*."""
+    found = library.reload()
+    for problem in found.problems:
+        if problem.severity == "warning" or allow_invalid:
+            log.warning("workflow.questioned", problem=str(problem))
+    if found.errors and not allow_invalid:
+        raise DefinitionError(found.errors)
+
+
+async def _start(app: App, stack: AsyncExitStack) -> Running:
+    settings, clock = app.settings, app.clock
+    store = await SqliteStore.open(settings.store_path, clock=clock)
+    stack.push_async_callback(store.close)
+    folder = Folder(settings.artifacts)
+    stack.push_async_callback(folder.close)
+    base_urls = {name: c.settings.base_url for name, c in app.connectors.items()}
+    transport = await stack.enter_async_context(
+        Transport(base_urls, allow_private_networks=settings.allow_private_networks)
+    )
+
+    sending = Sending(key=app.keyring.newest, callbacks=app.public_url is not None, public_url=app.public_url)
+    plans = Plans(app.connectors, sending)
+    limits = Limits(app.connectors, clock)
+    worker = Worker(store, plans, limits, clock)
+    images = Images(transport, folder)
+    exchanger = Exchanger(
+        transport,
+        app.connectors,
+        images=images,
+        gate=limits,
+        clock=clock,
+        keyring=app.keyring,
+        public_url=app.public_url,
+        on_credits=limits.saw_credits,
+    )
+    collector = Collector(
+        transport,
+        folder,
+        file_bytes_max=settings.limits.artifact_size,
+        download_s=settings.limits.download_time,
+    )
+    numbers = Numbers(store, limits, clock, _number_starts(app.connectors))
+    performer = Performer(worker, store, exchanger, collector, limits, numbers, clock)
+    scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock)
+    intake = Intake(store, store, worker)
+    worker.performer, performer.alarm = performer, scheduler
+    runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
+
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    store.on_failure(lambda error: _fail(failed, error))
+    store.subscribe(intake.arrived)
+    for connection, count in (await store.in_flight()).items():
+        if connection in app.connectors:
+            limits.slot(connection, count)
+    await _recover(store, worker, numbers, list(app.connectors))
+    tasks: list[asyncio.Task[None]] = [
+        asyncio.create_task(loop, name=name) for name, loop in _loops(scheduler, intake).items()
+    ]
+    for task in tasks:
+        task.add_done_callback(lambda task: _note_end(failed, task))
+    stack.push_async_callback(_stop, app, worker, performer, tasks)
+
+    ready = _readiness(store, worker, folder)
+    public = receiver.build(
+        store_inbox=store,
+        keyring=app.keyring,
+        clock=clock,
+        body_limit=settings.limits.callback_body_size,
+        artifact_handler=signed_links(folder, app.keyring, clock),
+    )
+    deps = Deps(
+        runs=runs,
+        store=store,
+        library=app.library,
+        plans=plans,
+        folder=folder,
+        ready=ready,
+        connections=limits.overview,
+        rejects=lambda: list(public.rejects),
+        clock=clock,
+        run_body_max=settings.limits.run_body_size,
+        artifact_max=settings.limits.artifact_size,
+    )
+    public_url = await _listen(
+        stack, receiver.runner(public), settings.listen.public.host, settings.listen.public.port
+    )
+    admin_app = admin.build(deps, loopback=settings.listen.admin.is_loopback)
+    admin_url = await _listen(
+        stack,
+        web.AppRunner(admin_app, access_log=None),
+        settings.listen.admin.host,
+        settings.listen.admin.port,
+    )
+    log.info("server.started", public=public_url, admin=admin_url)
+    return Running(public_url, admin_url, runs, app.library, store, worker, intake, limits, folder, failed)
+
+
+async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connections: list[str]) -> None:
+    """Take up what an earlier process left: counters, and submits of which nobody knows the answer."""
+    await numbers.load(connections)
+    after = ""
+    while left := await store.open_jobs(["submitting", "collecting"], after=after):
+        for job in left:
+            if job.status == "submitting":
+                worker.post(
+                    job.run, t.SubmitLost, job=job.id, reason="the server ended before the answer was stored"
+                )
+            else:
+                # Nobody is fetching it any more: due at once, not when its safety net is.
+                await store.postpone(job.id, job.created_at)
+        after = left[-1].id
+    await worker.settled()
+
+
+def _loops(scheduler: Scheduler, intake: Intake) -> dict[str, Coroutine[Any, Any, None]]:
+    return {"scheduler": scheduler.run(), "intake": intake.run()}
+
+
+def _note_end(failed: asyncio.Future[None], task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("loop.broke", loop=task.get_name(), error=repr(error))
+        _fail(failed, error)
+
+
+def _fail(failed: asyncio.Future[None], error: BaseException) -> None:
+    if not failed.done():
+        failed.set_exception(error)
+        failed.exception()  # Looked at here, in case that nobody waits for it.
+
+
+async def _stop(app: App, worker: Worker, performer: Performer, tasks: list[asyncio.Task[None]]) -> None:
+    """Take nothing new, wait for the answers of submits in flight, and leave the rest to its rows."""
+    worker.stopping = True
+    timeouts = [seconds(c.settings.request_timeout) for c in app.connectors.values()]
+    await performer.stop(max(timeouts, default=0.0) + GRACE_BEYOND_REQUEST_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await worker.settled()
+    log.info("server.stopped")
+
+
+async def _listen(
+    stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunner, host: str, port: int
+) -> str:
+    """Bind a listener and return its address. Errors: SettingsError when the address is taken."""
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port, shutdown_timeout=2.0).start()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another in [listen]"
+        ) from error
+    bound_host, bound_port = runner.addresses[0][:2]
+    return f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+
+
+def _readiness(store: SqliteStore, worker: Worker, folder: Folder) -> Callable[[], Awaitable[str | None]]:
+    async def ready() -> str | None:
+        """Say why the server cannot do its work, or nothing."""
+        if worker.stopping:
+            return "the server is stopping"
+        if worker.trouble is not None:
+            return worker.trouble
+        try:
+            await store.check()
+            await folder.check()
+        except StoreUnavailable as trouble:
+            return str(trouble)
+        return None
+
+    return ready
+
+
+def _file_taker(images: Images, folder: Folder) -> Callable[[str, bool], Awaitable[str]]:
+    async def take(value: str, must_be_image: bool) -> str:
+        try:
+            if value.startswith("data:"):
+                artifact = await images.internalize(value)
+                digest, media_type = artifact.digest, artifact.media_type
+            else:
+                digest = value.removeprefix("artifact:")
+                media_type = await asyncio.to_thread(lambda: describe_file(folder.path(digest)).media_type)
+        except ImageProblem as problem:
+            raise ValueError(problem.failure.message) from problem
+        except (NotFound, FileNotFoundError):
+            raise ValueError(
+                "there is no such artifact here; upload it with POST /api/v1/artifacts"
+            ) from None
+        if must_be_image and not media_type.startswith("image/"):
+            raise ValueError(f"is no image that can be read: its bytes are {media_type}")
+        return f"artifact:{digest}"
+
+    return take
+
+
+def _number_starts(connectors: Mapping[str, Connector]) -> dict[str, int]:
+    starts = {name: getattr(c.settings, "request_id_start", None) for name, c in connectors.items()}
+    return {name: start for name, start in starts.items() if start is not None}
+
+
+def serve(
+    settings: Settings, *, allow_invalid: bool = False, ready: Callable[[Running], None] | None = None
+) -> None:
+    """
+    Run the server until SIGINT or SIGTERM; *ready* is called once it listens.
+
+    Errors:  whatever kept it from starting, or ended it: OrchestratorError for what people can mend.
+    """
+    app = build(settings, allow_invalid=allow_invalid)
+    telemetry.redact(secret.get_secret_value() for c in app.connectors.values() for secret in c.secrets())
+    asyncio.run(_serve(app, ready))
+
+
+async def _serve(app: App, ready: Callable[[Running], None] | None) -> None:
+    stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, _end, stop)
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app.library)
+    async with app.running() as server:
+        # What was made at start stays; going over it again and again was a fifth of the time.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        if ready is not None:
+            ready(server)
+        await asyncio.wait([stop, server.failed], return_when=asyncio.FIRST_COMPLETED)
+        if server.failed.done():
+            raise OrchestratorError(f"the server cannot go on: {server.failed.exception()}")
+
+
+def _end(stop: asyncio.Future[None]) -> None:
+    if not stop.done():
+        stop.set_result(None)
+
+
+def _reload(library: Library) -> None:
+    """Read the workflow files again; what is wrong is said, and what was read before stays for it."""
+    found = library.reload()
+    log.info("workflows.reloaded", count=len(found.workflows), errors=[str(p) for p in found.errors])

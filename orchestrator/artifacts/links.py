@@ -1,0 +1,38 @@
+"""Signed, expiring links to artifacts on the public listener, for providers that take only URLs."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from orchestrator.artifacts.folder import Folder
+from orchestrator.artifacts.sniff import describe_file
+from orchestrator.clock import SECOND, Clock
+from orchestrator.errors import NotFound
+from orchestrator.tokens import Keyring
+
+
+def signed_links(
+    folder: Folder, keyring: Keyring, clock: Clock
+) -> Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]:
+    """
+    Return what answers `GET /artifacts/{digest}?exp=…&sig=…`.
+
+    A wrong signature and a missing file look alike (404); an honest link that is too old is 410.
+    """
+
+    async def answer(request: web.BaseRequest, digest: str) -> web.StreamResponse:
+        exp, signature = request.query.get("exp", ""), request.query.get("sig", "")
+        if not exp.isdecimal() or len(exp) > 12 or not keyring.link_is_valid(digest, int(exp), signature):
+            raise web.HTTPNotFound
+        if int(exp) < clock.now() // SECOND:
+            raise web.HTTPGone
+        try:
+            path = folder.path(digest)
+        except NotFound:
+            raise web.HTTPNotFound from None
+        if not path.is_file():
+            raise web.HTTPNotFound
+        headers = {"Content-Type": describe_file(path).media_type, "X-Content-Type-Options": "nosniff"}
+        return web.FileResponse(path, headers=headers)
+
+    return answer
