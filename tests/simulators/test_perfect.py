@@ -670,6 +670,20 @@ async def test_a_result_can_be_the_input_of_another_task_without_an_upload(perfe
     assert pictures.dimensions(content) == (480, 640)
 
 
+async def test_a_chained_result_outlives_the_result_it_was_made_from(perfect: Enter) -> None:
+    client = await perfect()
+    first = await client.check("colorize", await client.started("colorize"))
+    [source] = first.result["results"][0]["data"]
+    client.clock.now += 30 * DAY - 1
+    await client.log_in()
+    second = await client.check("enhance", await client.started("enhance", src_ids=source["dst_id"]))
+    [chained] = second.result["results"][0]["data"]
+    client.clock.now += 60
+
+    assert (await client.download(source["url"]))[0] == 404
+    assert (await client.download(chained["url"]))[0] == 200
+
+
 async def test_a_result_link_lives_for_two_hours_and_the_file_for_thirty_days(perfect: Enter) -> None:
     client = await perfect()
     done = await client.check("colorize", await client.started("colorize"))

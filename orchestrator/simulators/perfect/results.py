@@ -1,6 +1,6 @@
 """What a task makes: its result files, and what is wrong with a picture that cannot be worked on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,8 +10,8 @@ from orchestrator.simulators.perfect.features import MAX_FILE_BYTES
 from orchestrator.simulators.perfect.orders import Order
 from orchestrator.simulators.perfect.styles import Style
 
-Inputs = Mapping[str, bytes]
-"""The bytes of the input files by member of `file_sets`."""
+Inputs = Mapping[str, Callable[[], bytes]]
+"""What gives the bytes of the input files, by member of `file_sets`."""
 
 CONTENT_TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
@@ -34,10 +34,10 @@ class Product:
     extra: Mapping[str, int]
 
 
-def fault_in(order: Order, inputs: Inputs) -> str | None:
+def fault_in(order: Order, contents: Mapping[str, bytes]) -> str | None:
     """Return the engine's error for pictures that cannot be worked on, None for good ones."""
     sizes: dict[str, tuple[int, int]] = {}
-    for name, content in inputs.items():
+    for name, content in contents.items():
         if len(content) > MAX_FILE_BYTES:
             return "exceed_max_filesize"
         try:
@@ -66,7 +66,7 @@ def products(order: Order, inputs: Inputs, seed: int) -> list[Product]:
     return [Product(partial(_MAKERS[order.feature.name], order, inputs), {})]
 
 
-def extras(order: Order, made: list[Product], seed: int) -> dict[str, Any]:
+def extras(order: Order, made: Sequence[Product], seed: int) -> dict[str, Any]:
     """Return the members a result has beside `id` and `data`."""
     if order.feature.name == "aging":
         ages = [product.extra["res_age"] for product in made]
@@ -89,13 +89,21 @@ def _estimated(seed: int) -> int:
     return 24 + seed % 24
 
 
-def _aging(source: bytes, seed: int) -> list[Product]:
+def _aging(source: Callable[[], bytes], seed: int) -> list[Product]:
     """Return the upload among its other ages, ascending; its own `res_age` is not quite its estimated age."""
     own = _estimated(seed) + 1
     own += own in _AGES
-    made = [Product(partial(pictures.aged, source, age), {"res_age": age}) for age in _AGES]
-    made.append(Product(partial(pictures.converted, source, format="jpg"), {"res_age": own}))
+    made = [Product(partial(_aged, source, age), {"res_age": age}) for age in _AGES]
+    made.append(Product(partial(_unchanged, source), {"res_age": own}))
     return sorted(made, key=lambda product: product.extra["res_age"])
+
+
+def _aged(source: Callable[[], bytes], age: int) -> bytes:
+    return pictures.aged(source(), age)
+
+
+def _unchanged(source: Callable[[], bytes]) -> bytes:
+    return pictures.converted(source(), format="jpg")
 
 
 def _styled(order: Order) -> Style:
@@ -104,31 +112,31 @@ def _styled(order: Order) -> Style:
 
 
 def _hair(order: Order, inputs: Inputs) -> bytes:
-    return pictures.hair(inputs["src_ids"], style_seed=_styled(order).seed, format=order.output_ext)
+    return pictures.hair(inputs["src_ids"](), style_seed=_styled(order).seed, format=order.output_ext)
 
 
 def _wig(order: Order, inputs: Inputs) -> bytes:
-    return pictures.wig(inputs["src_ids"], style_seed=_styled(order).seed, format=order.output_ext)
+    return pictures.wig(inputs["src_ids"](), style_seed=_styled(order).seed, format=order.output_ext)
 
 
 def _makeup(order: Order, inputs: Inputs) -> bytes:
-    return pictures.makeup(inputs["src_ids"], inputs["ref_ids"], format=order.output_ext)
+    return pictures.makeup(inputs["src_ids"](), inputs["ref_ids"](), format=order.output_ext)
 
 
 def _removal(order: Order, inputs: Inputs) -> bytes:
-    return pictures.remove_object(inputs["src_ids"], inputs["mask_ids"], format=order.output_ext)
+    return pictures.remove_object(inputs["src_ids"](), inputs["mask_ids"](), format=order.output_ext)
 
 
 def _colorize(order: Order, inputs: Inputs) -> bytes:
-    return pictures.colorized(inputs["src_ids"], format=order.output_ext)
+    return pictures.colorized(inputs["src_ids"](), format=order.output_ext)
 
 
 def _cut_out(order: Order, inputs: Inputs) -> bytes:
-    return pictures.cut_out(inputs["src_ids"], order.output_ext)
+    return pictures.cut_out(inputs["src_ids"](), order.output_ext)
 
 
 def _enhance(order: Order, inputs: Inputs) -> bytes:
-    return pictures.enlarge(inputs["src_ids"], order.scale, format=order.output_ext)
+    return pictures.enlarge(inputs["src_ids"](), order.scale, format=order.output_ext)
 
 
 def _generate(order: Order, inputs: Inputs) -> bytes:

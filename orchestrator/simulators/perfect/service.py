@@ -19,7 +19,7 @@ from orchestrator.simulators.perfect.gate import Gate
 from orchestrator.simulators.perfect.orders import Order, read_files, read_order
 from orchestrator.simulators.perfect.refusal import Refusal, invalid
 from orchestrator.simulators.perfect.results import Product
-from orchestrator.simulators.perfect.storage import RESULT_LIFE_S, Storage, opaque
+from orchestrator.simulators.perfect.storage import RESULT_LIFE_S, Source, Storage, opaque
 from orchestrator.simulators.perfect.tasks import Task
 from orchestrator.simulators.timers import Timers
 
@@ -192,11 +192,13 @@ class Simulator:
         # Remembered before the files are read: a repetition may arrive meanwhile.
         self._remember(order, task_id)
         try:
-            inputs = await self._inputs(order)
+            sources = self._sources(order)
         except Refusal:
             self._forget(order)
             raise
-        error = await asyncio.to_thread(results.fault_in, order, inputs)
+        contents = {name: await source.read() for name, source in sources.items()}
+        error = await asyncio.to_thread(results.fault_in, order, contents)
+        inputs = {name: source.again for name, source in sources.items()}
         self._start(task_id, order, inputs, error, _base(request), told)
         request[_ACCEPTED] = task_id
         return {"task_id": task_id}
@@ -221,15 +223,15 @@ class Simulator:
         if self._books.balance < needed or self._options.hits("no_credits", "perfect", *key):
             raise Refusal(400, "CreditInsufficiency", "not enough credits")
 
-    async def _inputs(self, order: Order) -> dict[str, bytes]:
-        inputs: dict[str, bytes] = {}
+    def _sources(self, order: Order) -> dict[str, Source]:
+        sources: dict[str, Source] = {}
         for name, file_id in order.files.items():
-            content = await self._storage.read(file_id)
-            if content is None:
+            source = self._storage.find(file_id)
+            if source is None:
                 code = "error_download_mask" if name == "mask_ids" else "error_download_image"
                 raise Refusal(404, code, f"{name}: there is no file {file_id}, or it was never uploaded")
-            inputs[name] = content
-        return inputs
+            sources[name] = source
+        return sources
 
     def _start(
         self, task_id: str, order: Order, inputs: results.Inputs, error: str | None, base: str, told: str
@@ -239,21 +241,11 @@ class Simulator:
         due_at = now if is_early else now + self._options.latency("perfect", task_id)
         seed = int.from_bytes(self._options.digest("perfect", "picture", task_id)[:4], "big")
         made = results.products(order, inputs, seed) if error is None else []
-        task = Task(
-            task_id,
-            order,
-            now,
-            due_at,
-            now,
-            error or self._injected_error(task_id, order.feature),
-            partial(self._show_results, task_id, order, made, base, seed),
-        )
-        self._tasks[task_id] = task
+        error = error or self._injected_error(task_id, order.feature)
+        task = Task(task_id, order, now, due_at, now, error, base, seed, made)
+        self._tasks[task_id] = self._running[task_id] = task
         mark = f"{order.feature.name} {order.request_id}" if order.request_id is not None else ""
         self._books.open_task(task_id, order.feature.name, status="running", digest=told, mark=mark)
-        self._running[task_id] = task
-        if task.error is None:
-            self._offer(task, made)
         self._settle(task)
         self._timers.spawn(self._watch(task))
 
@@ -274,33 +266,44 @@ class Simulator:
             self._settle(task)
 
     def _settle(self, task: Task) -> None:
-        if task.settle(self._options.clock()):
-            self._running.pop(task.id, None)
-            self._books.task_status(task.id, task.status, finished=True)
-            if task.status == "success":
-                self._books.charge(task.id, PRICE)
+        if not task.settle(self._options.clock()):
+            return
+        del self._running[task.id]
+        self._books.task_status(task.id, task.status, finished=True)
+        if task.status == "success":
+            self._books.charge(task.id, PRICE)
+            self._offer(task)
+        else:
+            task.made = ()
 
-    def _offer(self, task: Task, made: list[Product]) -> None:
-        """Make the result files known; nobody learns their names before the task has succeeded."""
-        for index, product in enumerate(made):
-            name = self._file_name(task.id, index, task.order.output_ext)
+    def _offer(self, task: Task) -> None:
+        """Make the result files available for download, and as input of other tasks."""
+        for index, product in enumerate(task.made):
+            name = self._file_name(task, index)
             self._files.add(name, product.make, results.CONTENT_TYPES[task.order.output_ext])
             self._made_at[name] = task.due_at
-            dst_id = self._new_id("result", task.id, index)
-            self._storage.keep_result(dst_id, partial(self._files.content, name))
+            source = Source(partial(self._files.content, name), partial(self._again, name, product))
+            self._storage.keep_result(self._dst_id(task, index), source, task.due_at)
 
-    def _show_results(
-        self, task_id: str, order: Order, made: list[Product], base: str, seed: int
-    ) -> list[dict[str, Any]]:
+    def _again(self, name: str, product: Product) -> bytes:
+        """Return a result's bytes for a later task, even after its own file is gone."""
+        return self._files.make(name) or product.make()
+
+    def _results(self, task: Task) -> list[dict[str, Any]]:
+        """Return a task's results as the answer shows them."""
+        if task.status != "success":
+            return []
         data = [
             {
-                "dst_id": self._new_id("result", task_id, index),
-                "url": self._link(base, self._file_name(task_id, index, order.output_ext)),
+                "dst_id": self._dst_id(task, index),
+                "url": self._link(task.base, self._file_name(task, index)),
                 **product.extra,
             }
-            for index, product in enumerate(made)
+            for index, product in enumerate(task.made)
         ]
-        return [{"id": order.action_id, "data": data, **results.extras(order, made, seed)}]
+        return [
+            {"id": task.order.action_id, "data": data, **results.extras(task.order, task.made, task.seed)}
+        ]
 
     def _link(self, base: str, name: str) -> str:
         url = URL(self._files.link(f"{base}/results", name), encoded=True)
@@ -322,7 +325,7 @@ class Simulator:
             raise _no_such_task(task_id)
         if now - task.due_at > RESULT_LIFE_S:
             raise _no_such_task(task_id)
-        return task.to_json()
+        return task.to_json(self._results(task))
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """Answer a result link: for two hours; the file itself is kept for thirty days."""
@@ -340,8 +343,12 @@ class Simulator:
         first, second = (self._options.digest("perfect", half, *key) for half in ("id", "id, second half"))
         return opaque(first + second)
 
-    def _file_name(self, task_id: str, index: int, ext: str) -> str:
-        return f"{self._options.digest('perfect', 'name', task_id, index).hex()[:32]}.{ext}"
+    def _dst_id(self, task: Task, index: int) -> str:
+        return self._new_id("result", task.id, index)
+
+    def _file_name(self, task: Task, index: int) -> str:
+        digest = self._options.digest("perfect", "name", task.id, index)
+        return f"{digest.hex()[:32]}.{task.order.output_ext}"
 
 
 _ACCEPTED: Final = web.RequestKey("ACCEPTED", str)

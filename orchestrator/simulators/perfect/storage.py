@@ -1,9 +1,11 @@
 """Where files are uploaded to, under addresses that are checked like signed ones, and kept for their time."""
 
 import base64
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,6 +16,9 @@ from orchestrator.simulators.perfect.orders import FileOrder
 UPLOAD_LINK_LIFE_S: Final = 2 * 3600
 UPLOAD_LIFE_S: Final = 24 * 3600
 RESULT_LIFE_S: Final = 30 * 24 * 3600
+
+SHARED: Final = 32
+"""How many different uploads are looked through for one that is the same."""
 
 _METHOD: Final = "PUT"
 
@@ -35,11 +40,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A result file that can be the input of another task. *read* gives its bytes."""
+class Source:
+    """
+    An input of a task: *read* gives its bytes now, *again* at any later time, in a thread.
+
+    A result is drawn again rather than remembered, so that a long chain of tasks stays small.
+    """
 
     read: Callable[[], Awaitable[bytes]]
-    created_at: float
+    again: Callable[[], bytes]
 
 
 class Storage:
@@ -49,7 +58,8 @@ class Storage:
         self._options = options
         self._slots: dict[str, Slot] = {}
         self._by_key: dict[str, Slot] = {}
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, tuple[Source, float]] = {}
+        self._shared: OrderedDict[bytes, bytes] = OrderedDict()
 
     def slot(self, order: FileOrder, *key: object) -> Slot:
         """Return a place to upload a file to; *key* names the request."""
@@ -65,19 +75,19 @@ class Storage:
         """Return how to upload, with an address below *base*."""
         return {"headers": slot.headers, "url": f"{base}/storage/{slot.key}?{slot.query}", "method": _METHOD}
 
-    def keep_result(self, dst_id: str, read: Callable[[], Awaitable[bytes]]) -> None:
+    def keep_result(self, dst_id: str, source: Source, made_at: float) -> None:
         """Let a result be used as input under its `dst_id`."""
-        self._results[dst_id] = Result(read, self._options.clock())
+        self._results[dst_id] = source, made_at
 
-    async def read(self, file_id: str) -> bytes | None:
-        """Return the bytes of an upload or result; None if it was never uploaded, or is too old."""
+    def find(self, file_id: str) -> Source | None:
+        """Return an upload or a result; None if it was never uploaded, or is too old."""
         now = self._options.clock()
-        slot, result = self._slots.get(file_id), self._results.get(file_id)
-        if slot is not None and now - slot.created_at <= UPLOAD_LIFE_S:
-            return slot.content
-        if result is not None and now - result.created_at <= RESULT_LIFE_S:
-            return await result.read()
-        return None
+        slot = self._slots.get(file_id)
+        if slot is not None:
+            is_there = slot.content is not None and now - slot.created_at <= UPLOAD_LIFE_S
+            return _upload(slot.content or b"") if is_there else None
+        source, made_at = self._results.get(file_id, (None, now))
+        return source if now - made_at <= RESULT_LIFE_S else None
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer an upload; like a bucket with signed addresses, any deviation is refused."""
@@ -87,8 +97,17 @@ class Storage:
         problem = self._problem(request, slot)
         if problem is not None:
             return problem
-        slot.content = await request.read()
+        slot.content = self._share(await request.read())
         return web.Response(status=200)
+
+    def _share(self, content: bytes) -> bytes:
+        """Return the same bytes as one object: thousands of tasks with the same picture keep it once."""
+        digest = blake2b(content, digest_size=16).digest()
+        shared = self._shared.setdefault(digest, content)
+        self._shared.move_to_end(digest)
+        while len(self._shared) > SHARED:
+            self._shared.popitem(last=False)
+        return shared
 
     def _problem(self, request: web.Request, slot: Slot) -> web.Response | None:
         if "Authorization" in request.headers:
@@ -112,6 +131,13 @@ class Storage:
             if now - oldest.created_at <= UPLOAD_LIFE_S:
                 return
             del self._slots[oldest.file_id], self._by_key[oldest.key]
+
+
+def _upload(content: bytes) -> Source:
+    async def read() -> bytes:
+        return content
+
+    return Source(read, lambda: content)
 
 
 def opaque(digest: bytes) -> str:

@@ -1,10 +1,11 @@
 """A task's life: it runs, and succeeds or fails if somebody keeps asking; otherwise it is lost."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from orchestrator.simulators.perfect.orders import Order
+from orchestrator.simulators.perfect.results import Product
 
 UNPOLLED_S: Final = 10.0
 """A task that nobody asks about for longer than this is lost."""
@@ -20,7 +21,8 @@ class Task:
     One task.
 
     Shape:   *due_at* is when the engine is through with it, *error* what it ends with then, if not
-             with success; *results* are its result files as the answer shows them, made on success.
+             with success; *base* is the address of the simulator as the caller wrote it; *seed* is for
+             what is drawn; *made* are its files, forgotten when it does not succeed.
     """
 
     id: str
@@ -29,7 +31,9 @@ class Task:
     due_at: float
     seen_at: float
     error: str | None
-    results: Callable[[], list[dict[str, Any]]]
+    base: str
+    seed: int
+    made: Sequence[Product]
     status: Status = "running"
 
     @property
@@ -49,11 +53,11 @@ class Task:
             return True
         return False
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result of a check."""
+    def to_json(self, results: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the answer to a check; *results* are empty unless it succeeded."""
         return {
             "polling_interval": POLLING_INTERVAL_MS,
             "status": self.status,
             "error": self.error if self.status == "error" else None,
-            "results": self.results() if self.status == "success" else [],
+            "results": results,
         }

@@ -44,7 +44,7 @@ def _bottle(sketch: Sketch, colour: Colour) -> None:
 
 
 def _bag(sketch: Sketch, colour: Colour) -> None:
-    body: list[Point] = [(-62, -18), (62, -18), (72, 84), (66, 92), (-66, 92), (-72, 84)]
+    body: list[Point] = [(-58, -20), (58, -20), (68, 20), (70, 74), (58, 92), (-58, 92), (-70, 74), (-68, 20)]
     sketch.stroke([(-32, -14), (-28, -74), (0, -92), (28, -74), (32, -14)], dark(colour, 0.5), 6)
     sketch.shape(body, colour)
     sketch.soft(
@@ -57,7 +57,7 @@ def _bag(sketch: Sketch, colour: Colour) -> None:
 
 def _mug(sketch: Sketch, colour: Colour) -> None:
     sketch.stroke([(40, -22), (74, -22), (82, 10), (66, 44), (38, 46)], dark(colour, 0.2), 12)
-    body: list[Point] = [(-52, -50), (52, -50), (50, 62), (42, 74), (-42, 74), (-50, 62)]
+    body: list[Point] = [(-52, -50), (52, -50), (50, 48), (40, 74), (-40, 74), (-50, 48)]
     sketch.shape(body, colour)
     sketch.soft([(-44, -40), (-28, -40), (-28, 64), (-42, 64)], light(colour, 0.8), blur=5, strength=0.6)
     sketch.soft(
