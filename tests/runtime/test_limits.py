@@ -1,0 +1,191 @@
+"""What may be sent when: slots, rate limits and the heartbeats that must not be starved."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from orchestrator.clock import SECOND, SystemClock
+from orchestrator.providers import perfect, pizi
+from orchestrator.providers.base import Connector
+from orchestrator.runtime.limits import UNLIMITED, Lane, Limits, Window, parse
+
+SECRET = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQ=="
+
+
+class StillClock(SystemClock):
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = 1_000_000 * SECOND
+
+    def now(self) -> int:
+        return self.at
+
+
+def a_pizi(rate_limits: Sequence[str] = (), max_in_flight: int | None = None) -> Connector:
+    settings = pizi.PiziSettings.model_validate(
+        {"kind": "pizi", "api_key": "k", "rate_limits": list(rate_limits), "max_in_flight": max_in_flight}
+    )
+    return pizi.connect(settings)
+
+
+def a_perfect(rate_limits: Sequence[str]) -> Connector:
+    settings = perfect.PerfectSettings.model_validate(
+        {
+            "kind": "perfect",
+            "base_url": "http://127.0.0.1:1",
+            "client_id": "id",
+            "client_secret": SECRET,
+            "rate_limits": list(rate_limits),
+        }
+    )
+    return perfect.connect(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("60/1m", (60, 60 * SECOND, False)),
+        ("2/500ms", (2, SECOND // 2, False)),
+        ("100/5m host", (100, 300 * SECOND, True)),
+    ],
+)
+def test_a_rate_limit_is_a_count_and_a_period(text: str, meaning: tuple[int, int, bool]) -> None:
+    assert parse(text) == meaning
+
+
+@pytest.mark.parametrize("text", ["", "60", "60/", "/1m", "0/1m", "60/1x", "60/1m hosts"])
+def test_what_is_no_rate_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"rate limit|duration|period|unit"):
+        parse(text)
+
+
+def test_a_window_lets_the_next_in_when_the_oldest_leaves_it() -> None:
+    window = Window(2, 10 * SECOND)
+    window.sent.extend([1 * SECOND, 4 * SECOND])
+
+    assert window.delay(5 * SECOND, reserve=0) == 6 * SECOND
+    assert window.delay(11 * SECOND, reserve=0) == 0
+
+
+def test_what_is_reserved_for_heartbeats_is_not_there_for_others() -> None:
+    window = Window(10, 10 * SECOND)
+    window.sent.extend([1 * SECOND, 2 * SECOND])
+
+    assert window.delay(3 * SECOND, reserve=7) == 0
+    assert window.delay(3 * SECOND, reserve=8) == 9 * SECOND - SECOND
+
+
+def test_the_documented_limits_keep_two_perfect_tasks_alive() -> None:
+    limits = Limits({"perfect": a_perfect(["100/5m host", "100/1m"])}, StillClock())
+
+    assert limits.free("perfect") == 2
+
+
+def test_a_rate_limit_that_keeps_no_task_alive_still_admits_one() -> None:
+    limits = Limits({"perfect": a_perfect(["1/5m"])}, StillClock())
+
+    assert limits.free("perfect") == 1
+
+
+def test_without_limits_nothing_is_bounded() -> None:
+    limits = Limits({"perfect": a_perfect([])}, StillClock())
+
+    assert limits.free("perfect") == UNLIMITED
+
+
+def test_what_is_in_flight_or_claimed_takes_room() -> None:
+    limits = Limits({"pizi": a_pizi(max_in_flight=3)}, StillClock())
+
+    limits.slot("pizi", 1)
+    limits.claim({"pizi": 1})
+
+    assert limits.free("pizi") == 1
+    limits.unclaim({"pizi": 1})
+    limits.slot("pizi", -1)
+    assert limits.free("pizi") == 3
+
+
+def test_new_jobs_do_not_overtake_those_that_wait() -> None:
+    limits = Limits({"pizi": a_pizi(max_in_flight=3)}, StillClock())
+
+    limits.queue("pizi", waits=True)
+    assert limits.room() == {}
+
+    limits.queue("pizi", waits=False)
+    assert limits.room() == {"pizi": 3}
+
+
+def test_a_connection_with_a_rate_limit_has_no_room_without_asking() -> None:
+    limits = Limits({"pizi": a_pizi(["2/1s"])}, StillClock())
+    limits.queue("pizi", waits=False)
+
+    assert limits.room() == {}
+
+
+@pytest.mark.parametrize("cls", ["unauthorized", "insufficient_credits", "rate_limited"])
+def test_a_refusal_that_concerns_every_submit_pauses_the_connection_until_it_is_over(cls: str) -> None:
+    clock = StillClock()
+    limits = Limits({"pizi": a_pizi(max_in_flight=3)}, clock)
+
+    limits.refused("pizi", {"class": cls, "message": "no"}, clock.now() + 5 * SECOND)
+    assert limits.free("pizi") == 0
+    assert limits.overview()[0]["status"] == "paused"
+
+    clock.at += 5 * SECOND
+    assert limits.free("pizi") == 3
+    assert limits.overview()[0]["status"] == "active"
+
+
+def test_a_refused_connection_does_not_pause_for_a_broken_network() -> None:
+    clock = StillClock()
+    limits = Limits({"pizi": a_pizi(max_in_flight=3)}, clock)
+
+    limits.refused("pizi", {"class": "network", "message": "no"}, clock.now() + 5 * SECOND)
+
+    assert limits.free("pizi") == 3
+
+
+async def test_a_heartbeat_goes_before_a_submit_that_came_first() -> None:
+    limits = Limits({"perfect": a_perfect(["2/300ms"])}, SystemClock())
+    for _ in range(2):
+        await limits.enter("perfect", Lane.HEARTBEAT)
+    order: list[str] = []
+
+    async def enter(lane: Lane, name: str) -> None:
+        await limits.enter("perfect", lane)
+        order.append(name)
+
+    await asyncio.gather(
+        enter(Lane.CHECK, "check"), enter(Lane.SUBMIT, "submit"), enter(Lane.HEARTBEAT, "beat")
+    )
+
+    assert order == ["beat", "submit", "check"]
+
+
+async def test_one_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
+    limits = Limits({"pizi": a_pizi(["1/200ms"])}, SystemClock())
+    await limits.enter("pizi", Lane.CHECK)
+    impatient = asyncio.create_task(limits.enter("pizi", Lane.SUBMIT))
+    patient = asyncio.create_task(limits.enter("pizi", Lane.CHECK))
+    await asyncio.wait([impatient], timeout=0)
+    impatient.cancel()
+
+    await patient
+
+    assert impatient.cancelled()
+
+
+async def test_connections_to_one_host_share_a_limit_by_host() -> None:
+    clock = StillClock()
+    connectors = {"a": a_perfect(["1/1m host"]), "b": a_perfect(["1/1m host"]), "c": a_perfect(["1/1m"])}
+    limits = Limits(connectors, clock)
+    await limits.enter("a", Lane.HEARTBEAT)
+    await limits.enter("c", Lane.HEARTBEAT)
+
+    second = asyncio.create_task(limits.enter("b", Lane.HEARTBEAT))
+    await asyncio.wait([second], timeout=0.05)
+
+    assert not second.done()
+    second.cancel()
