@@ -5,6 +5,7 @@ Pure: the time and the randomness are handed in, so that the engine can name
 what it makes and still give the same answer to the same arguments.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -40,15 +41,22 @@ class Ascending:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._at = 0
-        self._random = 0
+        self._ms = -1
+        self._head = ""
+        self._count = 0
 
-    def next(self, at: int, entropy: bytes) -> str:
-        """Return the next id; *at* and *entropy* as in `typeid`."""
-        if at // 1000 > self._at // 1000:
-            self._at = at
-            # The highest of the 74 random bits stays free, so that counting on cannot overflow.
-            self._random = int.from_bytes(entropy[:10], "big") & ((1 << 73) - 1)
+    def next(self, at: int, entropy: Callable[[], bytes]) -> str:
+        """
+        Return the next id.
+
+        Shape:   *at* in microseconds since the epoch, UTC; *entropy* is asked once a millisecond:
+                 within one, the last four characters count.
+        """
+        ms = at // 1000
+        if ms > self._ms or self._count == 0xF_FFFF:
+            self._ms = max(ms, self._ms + 1)
+            self._head = typeid(self._prefix, self._ms * 1000, entropy())[:-4]
+            self._count = 0
         else:
-            self._random += 1
-        return typeid(self._prefix, self._at, self._random.to_bytes(10, "big"))
+            self._count += 1
+        return self._head + _PAIRS[self._count >> 10] + _PAIRS[self._count & 0x3FF]

@@ -210,7 +210,7 @@ class Receiver:
         body = await self._body(request)
         now = self._clock.now()
         delivery = Delivery(
-            id=self._ids.next(now, self._clock.entropy()),
+            id=self._ids.next(now, self._clock.entropy),
             job=job,
             connection=connection,
             received_at=now,

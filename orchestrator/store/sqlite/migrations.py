@@ -93,8 +93,8 @@ def _apply(db: sqlite3.Connection, migration: Migration, now: int) -> None:
 def statements(sql: str) -> Iterator[str]:
     """Return the statements of a script one by one, for `executescript` would commit in between."""
     text = ""
-    for line in sql.splitlines(keepends=True):
-        text += line
-        if line.rstrip().endswith(";") and sqlite3.complete_statement(text):
+    for piece in sql.split(";")[:-1]:
+        text += piece + ";"
+        if sqlite3.complete_statement(text):
             yield text
             text = ""

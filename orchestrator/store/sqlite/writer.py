@@ -89,7 +89,7 @@ class Writer:
         """Write what waits still, and stop."""
         self._closing = True
         self._wake()
-        await self._task
+        await asyncio.wait([self._task])
 
     def _wait(self, name: str, count: int) -> asyncio.Future[None]:
         future = self._loop.create_future()
