@@ -10,6 +10,7 @@ that, and only that, is answered by one new login and one more try.
 """
 
 import asyncio
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -46,6 +47,8 @@ T = TypeVar("T")
 _JSON = {"Content-Type": "application/json"}
 LINK_S = 86_400
 """How long a link in a request that may be repeated stays valid."""
+
+_LINE_END = re.compile(r"[\r\n\0]")
 
 _IN_THREAD_BYTES = 1 << 19
 """Bodies with more than this of images in them are built in a thread."""
@@ -333,6 +336,10 @@ def _address(account: Account, template: Template) -> tuple[URL, dict[str, str],
     headers = (
         {**_JSON, **template.headers} if template.body is not None or template.holes else {**template.headers}
     )
+    for name, value in headers.items():
+        # Some come from a provider's answer: none may end its line and begin another.
+        if _LINE_END.search(value) or _LINE_END.search(name):
+            raise _Unsendable("a header of the request has more than one line")
     if template.url is not None:
         return read_url(template.url), headers, True
     # Without it a path could continue the host's name, and take the credentials with it.

@@ -26,6 +26,7 @@ IMAGE_BYTES_MAX = 128 << 20
 FETCH_S = 60.0
 
 _CONVERSIONS_AT_A_TIME = 2
+_IN_THREAD_BYTES = 1 << 20
 
 Keep = Callable[[Artifact], None]
 """Is told of every artifact that was made on the way."""
@@ -85,7 +86,7 @@ class Images:
         elif image.startswith("artifact:"):
             source = await self._held(image.removeprefix("artifact:"), None)
         elif image.startswith("data:"):
-            source = _as_source(await self._stored(_decode(image, self._bytes_max), None, keep))
+            source = _as_source(await self._stored(await self._decoded(image), None, keep))
         elif accepts.url:
             return PreparedUrl(image)
         else:
@@ -98,7 +99,7 @@ class Images:
 
         Errors:  ImageProblem when it is no data URI that can be read; StoreUnavailable.
         """
-        return await self._stored(_decode(value, self._bytes_max), None, None)
+        return await self._stored(await self._decoded(value), None, None)
 
     # --- where images come from ---------------------------------------------------------------
 
@@ -127,8 +128,14 @@ class Images:
             f"the image could not be fetched: its server answered {reply.status}",
         )
 
+    async def _decoded(self, uri: str) -> bytes:
+        if len(uri) < _IN_THREAD_BYTES:
+            return _decode(uri, self._bytes_max)
+        return await asyncio.to_thread(_decode, uri, self._bytes_max)
+
     async def _stored(self, data: bytes, source_url: str | None, keep: Keep | None) -> Artifact:
-        nature = describe(data)
+        large = len(data) > _IN_THREAD_BYTES
+        nature = await asyncio.to_thread(describe, data) if large else describe(data)
         digest = await self.folder.put(data)
         artifact = _artifact(digest, nature, len(data), source_url, source_url)
         if keep is not None:

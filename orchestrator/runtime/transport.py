@@ -2,11 +2,11 @@
 The wire: the only place that opens connections to the outside, and the table of what can go wrong there.
 
 There are three pools of connections. *own* goes to the host of the asking
-connection's own base URL, which a person configured, wherever it is. *spending*
-goes there too, for requests that must not be sent twice: its idle connections are
-dropped before any usual server drops them, because a request written on a
-connection that the other side has just closed is lost in a way that proves
-nothing. *guarded* is for every other address, that is for everything that comes
+connection's own base URL, which a person configured, wherever it is. *careful*
+goes there too, for requests that spend and others that must not be repeated
+blindly: its idle connections are dropped before any usual server drops them,
+because a request written on a connection that the other side has just closed is
+lost in a way that proves nothing. *guarded* is for every other address, that is for everything that comes
 from data; it connects to public addresses only (see `guard`).
 
 Which pool a request takes is decided for each request and each redirect from the
@@ -38,11 +38,12 @@ REDIRECTS_MAX = 5
 CONNECT_S_MAX = 10.0
 
 _IDLE_S = 15.0
-_IDLE_SPENDING_S = 1.5
+_IDLE_CAREFUL_S = 1.5
 """Below the two seconds after which the most impatient of common servers hangs up."""
 
 _AGENT = {"User-Agent": "callback-orchestrator"}
 _EXACT = frozenset({"User-Agent", "Accept", "Accept-Encoding", "Content-Type"})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -123,7 +124,7 @@ class Transport:
     """
     Sends requests, each once. An async context manager: connections live inside it.
 
-    Shape:   *base_urls* by connection name; a name that is not in it has no host of its own.
+    Shape:   *base_urls* by connection name; a name with none has no host of its own.
              *resolver* replaces the machine's name lookup.
     """
 
@@ -135,26 +136,26 @@ class Transport:
         body_bytes_max: int = BODY_BYTES_MAX,
         resolver: AbstractResolver | None = None,
     ) -> None:
-        self._homes = {name: _home(URL(text)) for name, text in base_urls.items()}
+        self._homes = {name: _home(URL(text)) for name, text in base_urls.items() if text}
         self._open = allow_private_networks
         self._body_bytes_max = body_bytes_max
         self._resolver = resolver
         self._own: aiohttp.ClientSession
-        self._spending: aiohttp.ClientSession
+        self._careful: aiohttp.ClientSession
         self._guarded: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
         # No limit on the own pools: held-open polls of hundreds of jobs must not starve a submit.
         # How much is sent at a time is decided above, by rate limits and admission.
         own = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S, resolver=self._resolver)
-        spending = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SPENDING_S, resolver=self._resolver)
+        careful = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_CAREFUL_S, resolver=self._resolver)
         guarded = aiohttp.TCPConnector(
             limit=100,
-            keepalive_timeout=_IDLE_SPENDING_S,
+            keepalive_timeout=_IDLE_CAREFUL_S,
             resolver=self._resolver,
             socket_factory=None if self._open else guarded_socket,
         )
-        self._own, self._spending, self._guarded = map(_session, (own, spending, guarded))
+        self._own, self._careful, self._guarded = map(_session, (own, careful, guarded))
         return self
 
     async def __aexit__(
@@ -163,7 +164,7 @@ class Transport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for session in (self._own, self._spending, self._guarded):
+        for session in (self._own, self._careful, self._guarded):
             await session.close()
 
     def is_home(self, connection: str, url: URL) -> bool:
@@ -191,7 +192,7 @@ class Transport:
         Errors:  NotSent, Lost, RefusedUrl.
         """
         try:
-            response = await self._session_for(connection, url, spends).request(
+            response = await self._session_for(connection, url, spends or method not in _REPEATABLE).request(
                 method,
                 url,
                 headers=headers if exact else {**_AGENT, **headers},
@@ -277,11 +278,11 @@ class Transport:
             url = target
         raise RefusedUrl(f"more than {REDIRECTS_MAX} redirects (host {url.host})")
 
-    def _session_for(self, connection: str, url: URL, spends: bool) -> aiohttp.ClientSession:
+    def _session_for(self, connection: str, url: URL, careful: bool) -> aiohttp.ClientSession:
         home = self._homes.get(connection)
         if home is None or url.host != home.host:
             return self._guarded
-        return self._spending if spends else self._own
+        return self._careful if careful else self._own
 
     async def _read(self, response: aiohttp.ClientResponse, bytes_max: int | None = None) -> Reply:
         limit = self._body_bytes_max if bytes_max is None else bytes_max

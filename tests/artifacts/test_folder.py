@@ -181,6 +181,15 @@ async def test_one_that_fails_in_a_batch_fails_alone(folder: Folder, tmp_path: P
     assert files_below(tmp_path / "artifacts" / "tmp") == []
 
 
+async def test_what_cannot_be_put_in_its_place_leaves_nothing_behind(folder: Folder, tmp_path: Path) -> None:
+    folder.path(digest_of(b"unlucky")).mkdir(parents=True)
+
+    with pytest.raises(StoreUnavailable):
+        await folder.put(b"unlucky")
+
+    assert files_below(tmp_path) == []
+
+
 async def test_what_a_killed_process_left_half_written_is_cleared_away_later(tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()

@@ -95,7 +95,7 @@ def test_a_template_read_back_from_the_log_renders_the_same_bytes() -> None:
 
 
 def test_what_an_author_writes_is_never_taken_for_a_hole() -> None:
-    body = {
+    body: dict[str, Any] = {
         "fill": "credential",
         "name": "api_key",
         "at": [],

@@ -174,6 +174,13 @@ async def test_a_file_beyond_the_limit_is_not_kept(tmp_path: Path, answer: bytes
         assert f.left_behind() == []
 
 
+async def test_a_file_that_says_it_is_too_large_is_not_waited_for(tmp_path: Path) -> None:
+    async with files(tmp_path, file_bytes_max=1000) as f:
+        f.answer, f.stalls = http(b"", length=1001), True
+        with pytest.raises(Unusable):
+            await f.collector.download("own", ResultFile(f"{f.url}/x"))
+
+
 @pytest.mark.parametrize("limits", [{"download_s": 0.2}, {"stall_s": 0.2}], ids=["slow", "stalled"])
 async def test_a_file_that_does_not_come_in_time_may_be_tried_again(
     tmp_path: Path, limits: dict[str, float]

@@ -1,6 +1,7 @@
 """The table of what can go wrong on the wire, a test a row, against servers that really do it."""
 
 import asyncio
+import gzip
 import socket
 import ssl
 import struct
@@ -22,6 +23,7 @@ from orchestrator.runtime.guard import RefusedUrl
 from orchestrator.runtime.transport import Lost, NotSent, Transport, TransportError
 
 SECRET = "s3cret-in-the-query"
+BOMB = gzip.compress(bytes(10_000_000))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
@@ -234,6 +236,13 @@ async def test_a_connection_that_is_not_made_in_time_was_not_sent() -> None:
             answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", bytes(2000)),
             "the answer is larger than 1000 bytes",
             id="too large",
+        ),
+        pytest.param(
+            answering(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB), BOMB
+            ),
+            "the answer is larger than 1000 bytes",
+            id="decompression bomb",
         ),
     ],
 )
