@@ -153,7 +153,7 @@ def _job_created(state: RunState, event: e.JobCreated) -> None:
         wake_at=event.due_at,
     )
     if state.fresh is not None:
-        state.fresh.add(event.job)
+        state.fresh[event.job] = None
     state.open[event.job] = None
     instance = state.own_instance((event.step, event.index))
     instance.job, instance.attempt = event.job, event.attempt

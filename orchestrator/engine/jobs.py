@@ -52,6 +52,10 @@ def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
     """Read the answer to the spending request, to a resend of it, or to what came before it."""
     if job.status not in ("created", "submitting", "uncertain"):
         return _confirmed(draft, job, outcome)
+    if job.status == "uncertain" and not isinstance(outcome, Accepted | Done):
+        # It speaks of the resend alone: what became of the first submit is as unknown as before.
+        draft.postponed[job.id] = draft.at + _resolve_delay(draft, job)
+        return None
     match outcome:
         case Accepted():
             _accepted(draft, job, outcome)
@@ -103,10 +107,6 @@ def _done_at_once(draft: Draft, job: Job, outcome: Done) -> None:
 
 
 def _wait_and_try_again(draft: Draft, job: Job, failure: Failure, after_s: float | None) -> None:
-    if job.status == "uncertain":
-        # A resend that is refused for now says nothing about the first submit.
-        draft.postponed[job.id] = draft.at + int((after_s or 1.0) * SECOND)
-        return
     backoff_s = min(2.0 ** min(job.rejections, 12), _LATEST_RETRY_S)
     due_at = draft.at + int(max(after_s if after_s is not None else backoff_s, 0.1) * SECOND)
     draft.emit(e.JobRejected(at=draft.at, job=job.id, wait=True, error=failure.to_json(), due_at=due_at))

@@ -150,6 +150,7 @@ class RunState:
 
     *version*: how many events were folded. *items*: what each `for_each` gave, computed
     when first needed and derived from the rest, so it takes no part in comparisons.
+    *fresh*: what was written to since the fork; None for a state that was folded.
     """
 
     id: str
@@ -172,7 +173,7 @@ class RunState:
     jobs: dict[str, Job] = field(default_factory=dict)
     open: dict[str, None] = field(default_factory=dict)
     items: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
-    fresh: set[Any] | None = field(default=None, compare=False, repr=False)
+    fresh: dict[Any, None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def has_ended(self) -> bool:
@@ -185,11 +186,12 @@ class RunState:
             setattr(twin, name, getattr(self, name))
         twin.steps, twin.instances = dict(self.steps), dict(self.instances)
         twin.jobs, twin.open = dict(self.jobs), dict(self.open)
-        twin.fresh = set()
+        twin.items = dict(self.items)
+        twin.fresh = {}
         return twin
 
     def touched(self) -> Iterator[Job]:
-        """Yield the jobs that were written to since the fork."""
+        """Yield the jobs that were written to since the fork, in the order in which they first were."""
         for mark in self.fresh or ():
             if type(mark) is str and mark in self.jobs:
                 yield self.jobs[mark]
@@ -197,7 +199,7 @@ class RunState:
     def own_job(self, job: str) -> Job:
         """Return the job to be written to."""
         if self.fresh is not None and job not in self.fresh:
-            self.fresh.add(job)
+            self.fresh[job] = None
             self.jobs[job] = _copied(self.jobs[job])
         return self.jobs[job]
 
@@ -209,7 +211,7 @@ class RunState:
         elif self.fresh is not None and mark not in self.fresh:
             self.steps[step] = _copied(self.steps[step])
         if self.fresh is not None:
-            self.fresh.add(mark)
+            self.fresh[mark] = None
         return self.steps[step]
 
     def own_instance(self, key: Key) -> Instance:
@@ -219,7 +221,7 @@ class RunState:
         elif self.fresh is not None and key not in self.fresh:
             self.instances[key] = _copied(self.instances[key])
         if self.fresh is not None:
-            self.fresh.add(key)
+            self.fresh[key] = None
         return self.instances[key]
 
 
