@@ -159,12 +159,21 @@ class Plans:
         Errors:  NotFound when the store has no such definition; KeyError as `of`.
         """
         plan = self._plans.get(digest)
+        return plan if plan is not None else self.of(await self.workflow(digest, source_of))
+
+    async def workflow(self, digest: str, source_of: Callable[[str], Awaitable[str | None]]) -> Workflow:
+        """
+        Return the definition alone, for looking at a run whose connections may be gone by now.
+
+        Errors:  NotFound when the store has no such definition.
+        """
+        plan = self._plans.get(digest)
         if plan is not None:
-            return plan
+            return plan.workflow
         source = await source_of(digest)
         if source is None:
             raise NotFound(f"no definition with the digest {digest}")
-        return self.of(parse(source))
+        return parse(source)
 
     def planned(self, connection: str, operation: str) -> Planned:
         """Return one operation. Errors: KeyError."""

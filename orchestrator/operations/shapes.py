@@ -1,12 +1,14 @@
 """How runs, jobs, deliveries and events look outside: the objects of the API, which commands print too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.engine.state import Instance, Job, RunState, StepState
+from orchestrator.errors import Problem
+from orchestrator.operations.requests import as_sent
 from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
 
@@ -120,6 +122,51 @@ def job_row(row: JobRow) -> Object:
     }
 
 
+_BROUGHT_OUTPUT = ("job.collecting", "job.succeeded", "job.late_result")
+_OURS = ("job.created", "job.submitting")
+
+
+def job(row: JobRow, history: Sequence[Recorded], deliveries: Sequence[str]) -> Object:
+    """
+    Return a job with what was sent and what came back.
+
+    Shape:   *history* is every event about it, oldest first; *deliveries* the ids of what came
+             on its callback URL. `request` is the body of the latest submit and `response` the
+             result, null where there is none yet; `answers` is what became known about the job,
+             as CloudEvents.
+    """
+    submits = [_data(record) for record in history if record.type == "job.submitting"]
+    results = [_data(record)["output"] for record in history if record.type in _BROUGHT_OUTPUT]
+    sent = as_sent(submits[-1]["template"], row, submits[-1]["number"]) if submits else None
+    return job_row(row) | {
+        "request": None if sent is None else sent.body,
+        "sent": None if sent is None else sent.head,
+        "response": next((output for output in reversed(results) if output is not None), None),
+        "answers": [event(record) for record in history if record.type not in _OURS],
+        "deliveries": list(deliveries),
+    }
+
+
+def waiting(row: JobRow, last_check_at: int | None) -> Object:
+    """Return an open job as the waiting board shows it."""
+    return {
+        "job": row.id,
+        "run": row.run,
+        "step": row.step,
+        "index": row.index,
+        "attempt": row.attempt,
+        "connection": row.connection,
+        "operation": row.operation,
+        "status": row.status,
+        "waiting_for": waiting_for(row),
+        "task_id": row.task_id,
+        "since": rfc3339(row.submitted_at if row.submitted_at is not None else row.created_at),
+        "last_check_at": rfc3339(last_check_at),
+        "next_check_at": rfc3339(row.wake_at),
+        "deadline_at": rfc3339(row.deadline_at),
+    }
+
+
 def delivery(row: Delivery) -> Object:
     """Return a delivery; its bytes are at `GET /deliveries/{id}/body`."""
     return {
@@ -182,7 +229,20 @@ def workflow(definition: Workflow) -> Object:
     }
 
 
-def waiting_for(job: Job) -> str:
+def problem(found: Problem) -> Object:
+    """Return one thing that is wrong with a definition."""
+    return {
+        "file": found.file or None,
+        "line": found.line,
+        "column": found.column,
+        "location": found.location,
+        "message": found.message,
+        "hint": found.hint,
+        "severity": found.severity,
+    }
+
+
+def waiting_for(job: Job | JobRow) -> str:
     """Say in a few words what an open job waits for."""
     return {
         "created": "its turn to be submitted",

@@ -77,6 +77,10 @@ class Library:
         self._found = read(self._paths, self.catalog)
         return self._found
 
+    def check(self, text: str) -> Sequence[Problem]:
+        """Return everything wrong with a definition that is in no file yet; nothing is kept."""
+        return load(text, file="", catalog=self.catalog).problems
+
     def get(self, name: str) -> Workflow:
         """Return a workflow. Errors: NotFound, naming those there are."""
         workflow = self._found.workflows.get(name)

@@ -1,0 +1,48 @@
+"""A spending request as people may see it: what was sent, without what would let them act in our name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.providers.template import Fill, Template, render
+from orchestrator.store.rows import JobRow
+from orchestrator.telemetry import scrub
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """*head*: method, path or url, query, headers (ours, without credentials). *body*: JSON."""
+
+    head: dict[str, Any]
+    body: Any
+
+
+def as_sent(template: Mapping[str, Any], job: JobRow, number: int | None) -> Sent:
+    """
+    Return the request that *template* (of `job.submitting`) stands for.
+
+    Images are `artifact:sha256:…`, credentials are masked, and the callback URL is without its signature.
+    """
+    frozen = Template.from_json(template)
+
+    def fill(hole: Fill) -> str | int:
+        match hole["fill"]:
+            case "callback":
+                return f"{hole.get('base', '')}/callbacks/{job.connection}/{job.id}"
+            case "number":
+                return "[number]" if number is None else number
+            case "credential":
+                return f"[{hole['name']}]"
+            case _:
+                return f"artifact:{hole['digest']}"
+
+    head = {
+        "method": frozen.method,
+        "path": frozen.path,
+        # An address that the provider gave us may be signed.
+        "url": None if frozen.url is None else scrub(frozen.url.partition("?")[0]),
+        "query": dict(frozen.query),
+        "headers": dict(frozen.headers),
+    }
+    body = f"artifact:{frozen.content['digest']}" if frozen.content is not None else render(frozen, fill)
+    return Sent(head, body)

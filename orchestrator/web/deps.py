@@ -1,0 +1,56 @@
+"""What the handlers are given: exactly what they call, and nothing to find it with."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from orchestrator.artifacts.folder import Folder
+from orchestrator.clock import Clock
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.runs import Runs
+from orchestrator.operations.workflows import Library
+from orchestrator.store.inbox import Inbox
+from orchestrator.store.log import Log
+from orchestrator.store.schedule import Schedule
+from orchestrator.store.views import Views
+
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """
+    What the admin listener needs.
+
+    *ready*         says why the server is not ready, or None.
+    *connections*   every connection as the API shows it: name, kind, status, reason, paused_until,
+                    credits, in_flight, limits.
+    *rejects*       the latest requests on callback URLs that were refused and not stored, oldest first,
+                    as JSON objects.
+    *last_check*    when this process last asked the provider about a job, in microseconds since the
+                    epoch; None where it has not. Looks that bring no news leave no trace in the log.
+    *run_bytes_max*, *artifact_bytes_max*: the longest bodies of `POST /runs` and `POST /artifacts`.
+    *keep_alive_s*: an event stream with nothing to tell says so this often, in seconds.
+    """
+
+    runs: Runs
+    library: Library
+    plans: Plans
+    views: Views
+    log: Log
+    inbox: Inbox
+    schedule: Schedule
+    folder: Folder
+    clock: Clock
+    ready: Callable[[], Awaitable[str | None]]
+    connections: Callable[[], Sequence[Mapping[str, Any]]]
+    rejects: Callable[[], Sequence[Mapping[str, Any]]]
+    last_check: Callable[[str], int | None]
+    run_bytes_max: int = 64 * MIB
+    artifact_bytes_max: int = 512 * MIB
+    keep_alive_s: float = 15.0
+
+
+DEPS: Final = web.AppKey("DEPS", Deps)

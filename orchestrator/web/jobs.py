@@ -1,0 +1,78 @@
+"""Jobs: list them, look at one with what was sent and what came back, and the waiting board."""
+
+from typing import get_args
+
+from aiohttp import web
+
+from orchestrator.engine.state import OPEN, JobStatus
+from orchestrator.errors import NotFound
+from orchestrator.operations import shapes
+from orchestrator.store.log import Log
+from orchestrator.store.rows import JobRow, Recorded
+from orchestrator.web import paging
+from orchestrator.web.deps import DEPS
+from orchestrator.web.query import Query
+from orchestrator.web.replies import PREFIX, json_reply
+
+_AT_A_TIME = 1000
+_DELIVERIES = 200
+"""More than are kept of a job with their bodies."""
+
+
+async def index(request: web.Request) -> web.Response:
+    """List jobs, newest first."""
+    query = Query(request, "run", "status", "connection", "limit", "cursor")
+    limit, before = paging.limit(query), paging.cursor(query)
+    status = query.one_of("status", get_args(JobStatus))
+    query.check()
+    rows = await request.app[DEPS].views.jobs(
+        run=query.text("run"),
+        status=status,
+        connection=query.text("connection"),
+        before=before,
+        limit=limit + 1,
+    )
+    return paging.page(rows, limit, shapes.job_row)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show one job: the request as sent, the answers, and the deliveries."""
+    deps = request.app[DEPS]
+    job = request.match_info["job"]
+    row = await deps.views.job(job)
+    if row is None:
+        raise NotFound(f"no job '{job}'")
+    deliveries = await deps.inbox.find(job=job, limit=_DELIVERIES)
+    history = await _history(deps.log, row)
+    return json_reply(shapes.job(row, history, [delivery.id for delivery in reversed(deliveries)]))
+
+
+async def _history(log: Log, row: JobRow) -> list[Recorded]:
+    """Return the events about one job, out of those of its run."""
+    found: list[Recorded] = []
+    after = 0
+    while True:
+        records = await log.tail(
+            after=after, types=("job.*",), stream=row.run, since=row.created_at, limit=_AT_A_TIME
+        )
+        found += [record for record in records if record.subject == row.id]
+        if len(records) < _AT_A_TIME:
+            return found
+        after = records[-1].seq
+
+
+async def waiting(request: web.Request) -> web.Response:
+    """List every job that waits for the outside world, the longest waiting first."""
+    query = Query(request, "limit", "cursor")
+    limit, after = paging.limit(query), paging.cursor(query)
+    query.check()
+    deps = request.app[DEPS]
+    rows = await deps.schedule.open_jobs(sorted(OPEN), after=after or "", limit=limit + 1)
+    return paging.page(rows, limit, lambda row: shapes.waiting(row, deps.last_check(row.id)))
+
+
+ROUTES = (
+    web.get(f"{PREFIX}/jobs", index),
+    web.get(f"{PREFIX}/jobs/{{job}}", show),
+    web.get(f"{PREFIX}/waiting", waiting),
+)

@@ -1,0 +1,105 @@
+"""Runs: start one, list them, look at one, cancel it."""
+
+import re
+from typing import Annotated, Any, get_args
+
+from aiohttp import web
+from pydantic import Field
+
+from orchestrator.engine.state import RunState, RunStatus
+from orchestrator.errors import InputProblem, InvalidInput
+from orchestrator.operations import shapes
+from orchestrator.web import bodies, paging
+from orchestrator.web.deps import DEPS, Deps
+from orchestrator.web.query import Query
+from orchestrator.web.replies import PREFIX, json_reply
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# A name cannot hold a colon, because lists are filtered by `label=name:value`.
+_LabelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
+_LabelValue = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class StartRun(bodies.Body):
+    """The body of `POST /runs`."""
+
+    workflow: str = Field(min_length=1, max_length=255)
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    labels: dict[_LabelName, _LabelValue] = Field(default_factory=dict, max_length=50)
+
+
+class CancelRun(bodies.Body):
+    """The body of `POST /runs/{id}/cancel`, which may be left out."""
+
+    reason: str | None = Field(default=None, max_length=1000)
+
+
+async def start(request: web.Request) -> web.Response:
+    """
+    Start a run: 201, and 200 where an idempotency key found the run that an earlier call made.
+
+    Both carry the run and its Location.
+    """
+    deps = request.app[DEPS]
+    key = _key(request)
+    body = await bodies.read(request, StartRun, bytes_max=deps.run_bytes_max)
+    started = await deps.runs.start(body.workflow, body.inputs, body.labels, key)
+    shown = await _show(deps, started.state)
+    location = f"{PREFIX}/runs/{started.state.id}"
+    return json_reply(shown, status=201 if started.is_new else 200, headers={"Location": location})
+
+
+def _key(request: web.Request) -> str | None:
+    keys = request.headers.getall("Idempotency-Key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        message = "give one key of 1 to 255 visible ASCII characters"
+        raise InvalidInput([InputProblem("headers.Idempotency-Key", message)])
+    return keys[0]
+
+
+async def index(request: web.Request) -> web.Response:
+    """List runs, newest first."""
+    query = Query(request, "status", "workflow", "label", "limit", "cursor")
+    limit, before = paging.limit(query), paging.cursor(query)
+    status = query.one_of("status", get_args(RunStatus))
+    label = query.read("label", _label)
+    query.check()
+    rows = await request.app[DEPS].views.runs(
+        status=status, workflow=query.text("workflow"), label=label, before=before, limit=limit + 1
+    )
+    return paging.page(rows, limit, shapes.run_row)
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not name or not colon:
+        raise ValueError(f"'{text}' is not a label's name and value with a colon between them")
+    return name, value
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show one run with its steps."""
+    deps = request.app[DEPS]
+    return json_reply(await _show(deps, await deps.runs.get(request.match_info["run"])))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Ask a run to end; it ends once what is under way has been settled."""
+    deps = request.app[DEPS]
+    body = await bodies.read(request, CancelRun, optional=True)
+    state = await deps.runs.cancel(request.match_info["run"], body.reason)
+    return json_reply(await _show(deps, state), status=202)
+
+
+async def _show(deps: Deps, state: RunState) -> shapes.Object:
+    return shapes.run(state, await deps.plans.workflow(state.digest, deps.log.definition))
+
+
+ROUTES = (
+    web.post(f"{PREFIX}/runs", start),
+    web.get(f"{PREFIX}/runs", index),
+    web.get(f"{PREFIX}/runs/{{run}}", show),
+    web.post(f"{PREFIX}/runs/{{run}}/cancel", cancel),
+)

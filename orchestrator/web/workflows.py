@@ -1,0 +1,63 @@
+"""Workflows: list them, look at one, check a text, read the files again."""
+
+import asyncio
+
+from aiohttp import web
+
+from orchestrator.definition.workflow import Workflow
+from orchestrator.operations import shapes
+from orchestrator.operations.workflows import Library
+from orchestrator.web import paging
+from orchestrator.web.deps import DEPS
+from orchestrator.web.query import Query
+from orchestrator.web.replies import PREFIX, json_reply
+
+
+async def index(request: web.Request) -> web.Response:
+    """List the workflows that runs can be started of, by name."""
+    Query(request).check()
+    library = request.app[DEPS].library
+    return paging.whole([_shown(library, workflow) for workflow in library.all()])
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show one workflow."""
+    library = request.app[DEPS].library
+    return json_reply(_shown(library, library.get(request.match_info["name"])))
+
+
+def _shown(library: Library, workflow: Workflow) -> shapes.Object:
+    file = library.file_of(workflow.name)
+    return shapes.workflow(workflow) | {"file": None if file is None else file.name}
+
+
+async def validate(request: web.Request) -> web.Response:
+    """Check YAML that is the whole body; nothing is kept."""
+    data = await request.read()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise web.HTTPBadRequest(text=f"the body is not UTF-8 text: {error.reason}") from error
+    # Many problems in a long text take their time; requests must not wait for that.
+    problems = await asyncio.to_thread(request.app[DEPS].library.check, text)
+    valid = all(problem.severity != "error" for problem in problems)
+    return json_reply({"valid": valid, "problems": [shapes.problem(problem) for problem in problems]})
+
+
+async def reload(request: web.Request) -> web.Response:
+    """Read the files again; those with errors are left out, and what is wrong with them is told."""
+    found = await asyncio.to_thread(request.app[DEPS].library.reload)
+    return json_reply(
+        {
+            "workflows": sorted(found.workflows),
+            "problems": [shapes.problem(problem) for problem in found.problems],
+        }
+    )
+
+
+ROUTES = (
+    web.get(f"{PREFIX}/workflows", index),
+    web.post(f"{PREFIX}/workflows/validate", validate),
+    web.post(f"{PREFIX}/workflows/reload", reload),
+    web.get(f"{PREFIX}/workflows/{{name}}", show),
+)
