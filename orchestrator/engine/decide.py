@@ -67,7 +67,7 @@ def _start(draft: Draft, trigger: t.Start) -> None:
             deadline_at=draft.at + int(workflow.timeout_s * SECOND),
         )
     )
-    draft.state.fresh = set()  # All of it is new; from here on it is known what was written to.
+    draft.state.fresh = {}  # All of it is new; from here on it is known what was written to.
     draft.emit(e.RunStarted(at=draft.at))
     steps.begin_ready(draft, list(workflow.steps.values()))
 

@@ -42,11 +42,7 @@ class Draft:
 
     def emit(self, event: Event) -> None:
         """Add *event* to the decision and to the state."""
-        is_first = self.base is None
         self.base = apply(self.base, event)
-        if is_first:
-            # Nothing of it is committed yet, so all that follows counts as written to.
-            self.base.fresh = {}
         self.events.append(event)
 
     def operation(self, job: Job) -> PlannedOperation:

@@ -82,7 +82,7 @@ class If:
         return self.asks_status and status[self.word]()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Op:
     """An operation that knows what to submit, and reads callbacks written in words."""
 
