@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote
+from urllib.parse import unquote
 
 import orjson
 from aiohttp import StreamReader, http_exceptions, web
@@ -47,7 +47,6 @@ KEPT_BODY_BYTES = 4096
 
 _SECRET = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 _TAG = re.compile(r"\.[\w-]{22}(?![\w-])")
-_PRINTABLE = bytes(range(0x21, 0x7F))
 
 ArtifactHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 """Answers `GET /artifacts/{digest}?exp=…&sig=…`; the signature is its to check."""
@@ -215,7 +214,7 @@ class Receiver:
             connection=connection,
             received_at=now,
             method=method,
-            query=query if query.isascii() else _ascii(query),
+            query=query,
             headers=headers,
             content_type=content_type,
             body=body,
@@ -340,7 +339,7 @@ class _Server(web.Server):
             max_headers=HEADER_FIELDS,
             # Also ends a connection that sends its headers too slowly.
             keepalive_timeout=silence_s,
-            lingering_time=2.0,
+            lingering_time=min(silence_s, 2.0),
         )
 
     def __call__(self) -> web.RequestHandler:
@@ -436,11 +435,6 @@ def _headers(request: web.BaseRequest) -> tuple[bytes, str]:
     if size > HEADER_BYTES:
         raise _Rejected("headers", 431)
     return orjson.dumps(kept), content_type
-
-
-def _ascii(query: str) -> str:
-    """Return a query that came with bytes beyond ASCII, which no URL may have, with those escaped."""
-    return quote_from_bytes(query.encode("utf-8", "surrogateescape"), safe=_PRINTABLE)
 
 
 async def _continue(request: web.BaseRequest) -> None:

@@ -1,4 +1,4 @@
-"""What is SQLite's own: one server a file, migrations, one transaction for many, real trouble with the disk."""
+"""What is SQLite's own: one server a file, migrations, one transaction for many, real disk trouble."""
 
 import asyncio
 import re
