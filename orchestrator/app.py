@@ -21,7 +21,7 @@ from orchestrator import web as admin
 from orchestrator.artifacts.folder import Folder
 from orchestrator.artifacts.links import signed_links
 from orchestrator.artifacts.sniff import describe_file
-from orchestrator.clock import Clock, SystemClock
+from orchestrator.clock import Clock, SystemClock, rfc3339
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
@@ -49,7 +49,6 @@ from orchestrator.settings import (
 )
 from orchestrator.store.sqlite import SqliteStore
 from orchestrator.tokens import Keyring
-from orchestrator.web.deps import Deps
 
 log = telemetry.logger()
 
@@ -202,18 +201,22 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         body_limit=settings.limits.callback_body_size,
         artifact_handler=signed_links(folder, app.keyring, clock),
     )
-    deps = Deps(
+    deps = admin.Deps(
         runs=runs,
-        store=store,
         library=app.library,
         plans=plans,
+        views=store,
+        log=store,
+        inbox=store,
+        schedule=store,
         folder=folder,
+        clock=clock,
         ready=ready,
         connections=limits.overview,
-        rejects=lambda: list(public.rejects),
-        clock=clock,
-        run_body_max=settings.limits.run_body_size,
-        artifact_max=settings.limits.artifact_size,
+        rejects=lambda: [_refused(reject) for reject in public.rejects],
+        last_check=performer.last_checks.get,
+        run_bytes_max=settings.limits.run_body_size,
+        artifact_bytes_max=settings.limits.artifact_size,
     )
     public_url = await _listen(
         stack, receiver.runner(public), settings.listen.public.host, settings.listen.public.port
@@ -363,6 +366,21 @@ async def _serve(app: App, ready: Callable[[Running], None] | None) -> None:
         await asyncio.wait([stop, server.failed], return_when=asyncio.FIRST_COMPLETED)
         if server.failed.done():
             raise OrchestratorError(f"the server cannot go on: {server.failed.exception()}")
+
+
+def _refused(reject: receiver.Reject) -> dict[str, Any]:
+    """Return a refused request as the API shows it."""
+    return {
+        "received_at": rfc3339(reject.at),
+        "reason": reject.reason,
+        "method": reject.method,
+        "path": reject.path,
+        "query": reject.query,
+        "remote": reject.remote,
+        "content_type": reject.content_type,
+        "user_agent": reject.user_agent,
+        "body": reject.body.decode("utf-8", "replace"),
+    }
 
 
 def _end(stop: asyncio.Future[None]) -> None:

@@ -12,6 +12,7 @@ them is changed.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from orchestrator.engine import events as e
 from orchestrator.engine import jobs, steps
@@ -44,10 +45,11 @@ def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
         case t.Start():
             _start(draft, trigger)
         case t.CancelAsked():
-            _cancel(draft, e.RunCancelRequested(at=draft.at, cause="operator", reason=trigger.reason))
+            if draft.state.cancelling is None:
+                _cancel(draft, "operator", trigger.reason)
         case t.RunOverdue():
             if draft.at >= draft.state.deadline_at:
-                _cancel(draft, e.RunCancelRequested(at=draft.at, cause="timeout"))
+                _cancel(draft, "timeout")
         case t.JobTrigger():
             _job(draft, trigger)
         case _:
@@ -72,10 +74,21 @@ def _start(draft: Draft, trigger: t.Start) -> None:
     steps.begin_ready(draft, list(workflow.steps.values()))
 
 
-def _cancel(draft: Draft, event: e.RunCancelRequested) -> None:
-    if not draft.state.has_ended and draft.state.cancelling is None:
-        draft.emit(event)
-        steps.cancel_open(draft)
+def _cancel(draft: Draft, cause: Literal["operator", "timeout"], reason: str | None = None) -> None:
+    """
+    Cancel what is open.
+
+    What `always()` begins after that has the run's time-out once more; then it is cancelled too.
+    """
+    state = draft.state
+    if state.has_ended or state.halting:
+        return
+    final = state.cancelling is not None
+    deadline_at = None if final else draft.at + int(draft.plan.workflow.timeout_s * SECOND)
+    draft.emit(
+        e.RunCancelRequested(at=draft.at, cause=cause, reason=reason, deadline_at=deadline_at, final=final)
+    )
+    steps.cancel_open(draft)
 
 
 def _job(draft: Draft, trigger: t.JobTrigger) -> None:

@@ -48,5 +48,11 @@ def effect_of(job: Job, operation: PlannedOperation) -> Effect | None:
             return Effect(kind, job.id, due_at or 0)
         case "waiting":
             return Effect("check" if operation.checks else "wake", job.id, job.wake_at or 0)
+        case _ if not job.watched or job.wake_at is None:
+            return None
         case _:
-            return Effect("check", job.id, job.wake_at) if job.watched and job.wake_at is not None else None
+            return (
+                Effect("collect", job.id, 0)
+                if job.output is not None
+                else Effect("check", job.id, job.wake_at)
+            )

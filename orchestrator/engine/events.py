@@ -74,11 +74,19 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelRequested(Event):
-    """From here on nothing new is submitted. *cause*: a person asked, or the run's own deadline passed."""
+    """
+    From here on nothing is begun but what asks for it, such as `always()`.
+
+    *cause*: a person asked, or the run's own deadline passed. *deadline_at*: by when the
+    steps that run all the same must have ended. *final*: that has passed as well, and
+    they end too.
+    """
 
     type: ClassVar[str] = "run.cancel_requested"
     cause: Literal["operator", "timeout"]
     reason: str | None = None
+    deadline_at: int | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +187,16 @@ class JobSubmitting(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmitted(JobEvent):
-    """Accepted. The first look is due at *check_at*; None where nobody can look."""
+    """
+    Accepted. The first look is due at *check_at*; None where nobody can look.
+
+    *deadline_at* where nothing had to be claimed first, so that no other event holds it.
+    """
 
     type: ClassVar[str] = "job.submitted"
     task_id: str
     check_at: int | None
+    deadline_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +235,11 @@ class JobAdopted(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCallbackReceived(JobEvent):
-    """A delivery was read. *digest* identifies its method, query and body, to know a repetition."""
+    """
+    A delivery was read. *digest* identifies its method, query and body, to know a repetition.
+
+    *check_at*: the job had ended, and because of this its task is looked at once more.
+    """
 
     type: ClassVar[str] = "job.callback_received"
     delivery: str
@@ -230,11 +247,16 @@ class JobCallbackReceived(JobEvent):
     digest: str
     duplicate_of: str | None = None
     error: str | None = None
+    check_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgressed(JobEvent):
-    """The provider's word for how it stands changed, or a hint turned out to be early."""
+    """
+    The provider's word for how it stands changed, or a hint turned out to be early.
+
+    *check_at* is None where nobody looks any more: the job has ended, and its task will bring nothing.
+    """
 
     type: ClassVar[str] = "job.progressed"
     progress: str | None
@@ -252,7 +274,11 @@ class JobContradicted(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCollecting(JobEvent):
-    """A result is there to be fetched. *output* and *files* where it is known already what it is."""
+    """
+    A result is there to be fetched. *output* and *files* where it is known already what it is.
+
+    A job that has ended does not change its state by this; its late result is fetched beside it.
+    """
 
     type: ClassVar[str] = "job.collecting"
     source: Literal["callback", "check", "submit"]

@@ -60,7 +60,10 @@ def _run_started(state: RunState, event: e.RunStarted) -> None:
 
 
 def _cancel_requested(state: RunState, event: e.RunCancelRequested) -> None:
-    state.cancelling = event.cause
+    state.cancelling = state.cancelling or event.cause
+    state.halting = event.final
+    if event.deadline_at is not None:
+        state.deadline_at = event.deadline_at
 
 
 def _run_succeeded(state: RunState, event: e.RunSucceeded) -> None:
@@ -87,7 +90,7 @@ def _step_started(state: RunState, event: e.StepStarted) -> None:
 def _begin(state: RunState, step_id: str, index: int | None, at: int) -> None:
     step = state.own_step(step_id)
     if step.status == "pending":
-        step.status, step.started_at = "running", at
+        step.status, step.started_at, step.spared = "running", at, state.cancelling is not None
     if index is not None:
         step.begun = max(step.begun, index + 1)
     step.running += 1
@@ -96,6 +99,7 @@ def _begin(state: RunState, step_id: str, index: int | None, at: int) -> None:
 def _step_expanded(state: RunState, event: e.StepExpanded) -> None:
     step = state.own_step(event.step)
     step.status, step.started_at, step.count = "running", event.at, event.count
+    step.spared = state.cancelling is not None
 
 
 def _step_skipped(state: RunState, event: e.StepSkipped) -> None:
@@ -168,6 +172,8 @@ def _submitting(state: RunState, event: e.JobSubmitting) -> None:
 def _submitted(state: RunState, event: e.JobSubmitted) -> None:
     job = state.own_job(event.job)
     job.status, job.task_id, job.submitted_at = "waiting", event.task_id, event.at
+    job.deadline_at = event.deadline_at or job.deadline_at
+    state.tasks.setdefault((job.connection, event.task_id), job.id)
     job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
 
 
@@ -188,11 +194,13 @@ def _adopted(state: RunState, event: e.JobAdopted) -> None:
     job.task_id = event.task_id or job.task_id
     job.resource_id = event.resource_id or job.resource_id
     job.submitted_at = job.submitted_at or event.at
-    job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
+    if event.task_id is not None:
+        state.tasks.setdefault((job.connection, event.task_id), job.id)
     if job.is_open:
         job.status = "waiting"
+        job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
     else:
-        job.watched = True
+        job.watched, job.wake_at = event.check_at is not None, event.check_at
 
 
 def _callback_received(state: RunState, event: e.JobCallbackReceived) -> None:
@@ -200,15 +208,8 @@ def _callback_received(state: RunState, event: e.JobCallbackReceived) -> None:
     job.deliveries += 1
     if event.digest not in job.seen:
         job.seen = {**job.seen, event.digest: event.delivery}
-    if event.verdict == "late" and _may_bring_a_result(job):
-        job.watched, job.wake_at = True, event.at
-
-
-def _may_bring_a_result(job: Job) -> bool:
-    """Whether an ended job's task, of which something was heard, may have a result that nobody fetched."""
-    if job.is_open or job.late or job.status == "succeeded" or not (job.task_id or job.resource_id):
-        return False
-    return job.error is None or job.error["class"] in ("uncertain", "timeout", "result_unavailable")
+    if event.check_at is not None:
+        job.watched, job.wake_at = True, event.check_at
 
 
 def _progressed(state: RunState, event: e.JobProgressed) -> None:
@@ -218,11 +219,17 @@ def _progressed(state: RunState, event: e.JobProgressed) -> None:
     job.wake_at = event.check_at
     if job.is_open:
         job.status = "waiting"
+    else:
+        job.watched = event.check_at is not None
 
 
 def _collecting(state: RunState, event: e.JobCollecting) -> None:
     job = state.own_job(event.job)
-    job.status, job.wake_at = "collecting", event.at + SAFETY_NET
+    job.wake_at = event.at + SAFETY_NET
+    if job.is_open:
+        job.status = "collecting"
+    else:
+        job.watched = True
     job.output, job.files, job.credits = event.output, event.files, event.credits
 
 

@@ -12,11 +12,12 @@ from orchestrator.engine import events as e
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.state import Job
-from orchestrator.engine.steps import cancel_job, create_job, instance_ended, submitting
+from orchestrator.engine.steps import cancel_job, create_job, deadline, instance_ended, submitting
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.outcomes import (
     Accepted,
     Callback,
+    CheckOutcome,
     Done,
     Failed,
     Hint,
@@ -54,7 +55,7 @@ def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
         return _confirmed(draft, job, outcome)
     if job.status == "uncertain" and not isinstance(outcome, Accepted | Done):
         # It speaks of the resend alone: what became of the first submit is as unknown as before.
-        draft.postponed[job.id] = draft.at + _resolve_delay(draft, job)
+        draft.postponed[job.id] = _resolve_at(draft, job)
         return None
     match outcome:
         case Accepted():
@@ -86,38 +87,49 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
             e.JobAdopted(at=draft.at, job=job.id, source="resend", task_id=outcome.task_id, check_at=check_at)
         )
     else:
-        draft.emit(e.JobSubmitted(at=draft.at, job=job.id, task_id=outcome.task_id, check_at=check_at))
-    if draft.state.cancelling:
+        deadline_at = deadline(draft, job) if job.status == "created" else None
+        draft.emit(
+            e.JobSubmitted(
+                at=draft.at,
+                job=job.id,
+                task_id=outcome.task_id,
+                check_at=check_at,
+                deadline_at=deadline_at,
+            )
+        )
+    if draft.state.dooms(job.step):
         cancel_job(draft, draft.state.jobs[job.id])
     return None
 
 
 def _bound_elsewhere(draft: Draft, job: Job, task_id: str) -> bool:
     """Whether another job of this run has the task id; across runs the store refuses it."""
-    return any(
-        other.task_id == task_id and other.connection == job.connection and other.id != job.id
-        for other in map(draft.state.jobs.__getitem__, draft.state.open)
-    )
+    return draft.state.tasks.get((job.connection, task_id), job.id) != job.id
 
 
 def _done_at_once(draft: Draft, job: Job, outcome: Done) -> None:
-    if outcome.task_id is not None:
-        draft.emit(e.JobSubmitted(at=draft.at, job=job.id, task_id=outcome.task_id, check_at=None))
+    task_id = outcome.task_id
+    if task_id is not None and job.status == "uncertain":
+        draft.emit(e.JobAdopted(at=draft.at, job=job.id, source="resend", task_id=task_id))
+    elif task_id is not None:
+        draft.emit(e.JobSubmitted(at=draft.at, job=job.id, task_id=task_id, check_at=None))
     finish(draft, draft.state.jobs[job.id], outcome, "submit")
+    if draft.state.jobs[job.id].is_open and draft.state.dooms(job.step):
+        cancel_job(draft, draft.state.jobs[job.id])
 
 
 def _wait_and_try_again(draft: Draft, job: Job, failure: Failure, after_s: float | None) -> None:
     backoff_s = min(2.0 ** min(job.rejections, 12), _LATEST_RETRY_S)
     due_at = draft.at + int(max(after_s if after_s is not None else backoff_s, 0.1) * SECOND)
     draft.emit(e.JobRejected(at=draft.at, job=job.id, wait=True, error=failure.to_json(), due_at=due_at))
-    if draft.state.cancelling:
+    if draft.state.dooms(job.step):
         cancel_job(draft, draft.state.jobs[job.id])
 
 
 def submit_not_sent(draft: Draft, job: Job, trigger: t.SubmitNotSent) -> None:
     """Nothing left us: the same job, a little later, and no attempt was used."""
     if job.status == "uncertain":
-        draft.postponed[job.id] = draft.at + _resolve_delay(draft, job)
+        draft.postponed[job.id] = _resolve_at(draft, job)
     elif job.status in ("created", "submitting"):
         limit_s = draft.plan.workflow.steps[job.step].retry.max_backoff_s
         after_s = min(2.0 ** min(job.rejections, 12), limit_s)
@@ -132,21 +144,27 @@ def submit_lost(draft: Draft, job: Job, trigger: t.SubmitLost) -> None:
 def unclear(draft: Draft, job: Job, reason: str, cls: ErrorClass) -> None:
     """Nobody knows whether it was accepted: where that may cost money, nothing is sent again blindly."""
     if job.status == "uncertain":
-        draft.postponed[job.id] = draft.at + _resolve_delay(draft, job)
+        draft.postponed[job.id] = _resolve_at(draft, job)
     elif job.status in ("created", "submitting") and not draft.operation(job).spends:
         fail(draft, job, Failure(cls, reason))
+    elif job.status == "created":
+        # What is unclear came before the spending request: nothing of that was sent.
+        _wait_and_try_again(draft, job, Failure(cls, reason), None)
     elif job.status == "submitting":
         until = draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
         draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=until))
-        if draft.state.cancelling:
+        if draft.state.dooms(job.step):
             cancel_job(draft, draft.state.jobs[job.id])
 
 
-def _resolve_delay(draft: Draft, job: Job) -> int:
-    """Return how long until the next try to resolve, in microseconds: 1, 2, 4 … s since it became unclear."""
-    operation = draft.operation(job)
-    began = (job.uncertain_until or draft.at) - int(operation.uncertain_grace_s * SECOND)
-    return min(max(draft.at - began, SECOND), 60 * SECOND)
+def _resolve_at(draft: Draft, job: Job) -> int:
+    """Return when to try next to resolve: 1, 2, 4 … s since it became unclear, and when its grace ends."""
+    operation, until = draft.operation(job), job.uncertain_until or draft.at
+    began = until - int(operation.uncertain_grace_s * SECOND)
+    next_at = draft.at + min(max(draft.at - began, SECOND), 60 * SECOND)
+    if not (operation.resends or operation.looks_up):
+        next_at = until
+    return max(min(next_at, until), draft.at)
 
 
 # --- an uncertain submit ---------------------------------------------------------------------
@@ -154,9 +172,17 @@ def _resolve_delay(draft: Draft, job: Job) -> int:
 
 def looked_up(draft: Draft, job: Job, trigger: t.LookedUp) -> None:
     """The provider knows our submit after all."""
-    if job.status == "uncertain":
-        found = trigger.found
+    found = trigger.found
+    if found.task_id is not None and _bound_elsewhere(draft, job, found.task_id):
+        if job.status == "uncertain":
+            draft.postponed[job.id] = _resolve_at(draft, job)
+    elif job.status == "uncertain" or _is_unaccounted(job):
         _adopt(draft, job, "look_up", task_id=found.task_id, resource_id=found.resource_id)
+
+
+def _is_unaccounted(job: Job) -> bool:
+    """Whether it ended before anybody knew what became of its submit."""
+    return job.may_bring_more and job.task_id is None and job.resource_id is None
 
 
 def _adopt(
@@ -169,7 +195,7 @@ def _adopt(
             source=source,
             task_id=task_id,
             resource_id=resource_id,
-            check_at=draft.at,
+            check_at=draft.at if draft.operation(job).checks else None,
         )
     )
 
@@ -187,7 +213,7 @@ def _grace_is_over(draft: Draft, job: Job) -> None:
     assert job.uncertain_until is not None, "an uncertain job has a grace"
     deadline_at = job.deadline_at or job.uncertain_until
     if draft.at < job.uncertain_until:
-        draft.postponed[job.id] = min(draft.at + _resolve_delay(draft, job), job.uncertain_until)
+        draft.postponed[job.id] = _resolve_at(draft, job)
     elif step.on_uncertain == "wait" and draft.at < deadline_at:
         draft.postponed[job.id] = deadline_at
     else:
@@ -221,6 +247,7 @@ def _received(
     *,
     duplicate_of: str | None = None,
     error: str | None = None,
+    check_at: int | None = None,
 ) -> None:
     draft.emit(
         e.JobCallbackReceived(
@@ -231,17 +258,26 @@ def _received(
             digest=trigger.digest,
             duplicate_of=duplicate_of,
             error=error,
+            check_at=check_at,
         )
     )
 
 
 def _late(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
     """The job had ended. Where it ended without a result, its task may have one by now that was paid for."""
-    if job.task_id is None and job.error is not None and job.error["class"] == "uncertain":
-        meaning = draft.operation(job).meaning(trigger.callback, job)
-        if isinstance(meaning, Hint | Verdict) and meaning.task_id:
-            _adopt(draft, job, "callback", task_id=meaning.task_id)
-    _received(draft, job, trigger, "late")
+    if not job.may_bring_more:
+        return _received(draft, job, trigger, "late")
+    meaning = draft.operation(job).meaning(trigger.callback, job)
+    task_id = meaning.task_id if isinstance(meaning, Hint | Verdict) else None
+    if task_id and _is_unaccounted(job) and not _bound_elsewhere(draft, job, task_id):
+        _adopt(draft, job, "callback", task_id=task_id)
+        job = draft.state.jobs[job.id]
+    ours = (job.task_id or job.resource_id) and (not task_id or job.task_id in (None, task_id))
+    looks = ours and draft.operation(job).checks and not isinstance(meaning, Meaningless)
+    _received(draft, job, trigger, "late", check_at=draft.at if looks else None)
+    if ours and isinstance(meaning, Verdict) and isinstance(meaning.outcome, Done):
+        finish(draft, draft.state.jobs[job.id], meaning.outcome, "callback")
+    return None
 
 
 def _read_callback(draft: Draft, job: Job, trigger: t.CallbackArrived, callback: Callback) -> None:
@@ -274,7 +310,9 @@ def _look_now(draft: Draft, job: Job) -> None:
 
 
 def _concluded(draft: Draft, job: Job, outcome: Done | Failed) -> None:
-    if isinstance(outcome, Failed):
+    if job.output is not None:
+        _second_word(draft, job, outcome)
+    elif isinstance(outcome, Failed):
         fail(draft, job, outcome.failure)
     else:
         finish(draft, job, outcome, "callback")
@@ -286,8 +324,12 @@ def _concluded(draft: Draft, job: Job, outcome: Done | Failed) -> None:
 def checked(draft: Draft, job: Job, trigger: t.Checked) -> None:
     """The provider was asked how the task stands."""
     outcome = trigger.outcome
-    if job.status not in ("waiting", "collecting"):
+    if not job.is_open:
         return _watched(draft, job, trigger)
+    if job.status not in ("waiting", "collecting"):
+        return None  # Asked before its submit was answered; there will be other looks.
+    if job.output is not None:
+        return _second_word(draft, job, outcome)
     if isinstance(outcome, Done):
         return finish(draft, job, outcome, "check")
     if isinstance(outcome, Failed):
@@ -317,12 +359,29 @@ def _is_news(job: Job, outcome: Pending) -> bool:
     )
 
 
+def _second_word(draft: Draft, job: Job, outcome: CheckOutcome) -> None:
+    """There is a result already. The first word stands; one that says the opposite is shown."""
+    if isinstance(outcome, Failed):
+        reason = f"there is a result, and then word of a failure: {outcome.failure.message}"
+        draft.emit(e.JobContradicted(at=draft.at, job=job.id, reason=reason))
+
+
 def _watched(draft: Draft, job: Job, trigger: t.Checked) -> None:
     """A look at a task whose job has ended: go on until its deadline, or until it has ended as well."""
-    if not job.watched:
-        return
-    over = isinstance(trigger.outcome, Failed) or draft.at >= (job.deadline_at or 0)
-    draft.postponed[job.id] = None if over else _next_check(draft, job, trigger)
+    outcome = trigger.outcome
+    if job.output is not None:
+        _second_word(draft, job, outcome)
+    elif isinstance(outcome, Done) and job.may_bring_more:
+        finish(draft, job, outcome, "check")
+    elif job.watched and (isinstance(outcome, Failed) or draft.at >= (job.deadline_at or 0)):
+        _stop_watching(draft, job)
+    elif job.watched:
+        draft.postponed[job.id] = _next_check(draft, job, trigger)
+
+
+def _stop_watching(draft: Draft, job: Job) -> None:
+    """Nothing will come any more; the slot that the task may have held is free."""
+    draft.emit(e.JobProgressed(at=draft.at, job=job.id, progress=job.progress, check_at=None))
 
 
 def _first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
@@ -360,15 +419,11 @@ def _not_after_deadline(draft: Draft, job: Job, at: int) -> int:
 
 def collected(draft: Draft, job: Job, trigger: t.Collected) -> None:
     """All bytes are ours."""
-    late = job.watched and not job.late
-    if job.status not in ("waiting", "collecting") and not late:
+    if job.status not in ("waiting", "collecting") and not job.may_bring_more:
         return
     for artifact in trigger.artifacts:
         draft.emit(e.ArtifactStored(at=draft.at, job=job.id, artifact=artifact))
-    if late:
-        draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=trigger.output, credits=trigger.credits))
-    else:
-        _succeed(draft, job, trigger.output, trigger.credits)
+    _keep(draft, job, trigger.output, trigger.credits)
 
 
 def collect_failed(draft: Draft, job: Job, trigger: t.CollectFailed) -> None:
@@ -376,7 +431,7 @@ def collect_failed(draft: Draft, job: Job, trigger: t.CollectFailed) -> None:
     if job.status in ("waiting", "collecting"):
         fail(draft, job, trigger.failure)
     elif job.watched:
-        draft.postponed[job.id] = None
+        _stop_watching(draft, job)
 
 
 # --- ends ------------------------------------------------------------------------------------
@@ -385,7 +440,7 @@ def collect_failed(draft: Draft, job: Job, trigger: t.CollectFailed) -> None:
 def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
     """A result is known: fetch its files first, if it has any."""
     if not outcome.files:
-        return _succeed(draft, job, outcome.output, outcome.credits)
+        return _keep(draft, job, outcome.output, outcome.credits)
     files = [{"url": file.url, "name": file.name} for file in outcome.files]
     return draft.emit(
         e.JobCollecting(
@@ -399,10 +454,13 @@ def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
     )
 
 
-def _succeed(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) -> None:
+def _keep(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) -> None:
+    """The result is ours: the job's success, or what it brought after it had ended."""
+    if not job.is_open:
+        return draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
     draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))
     draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=job.id))
-    instance_ended(draft, job)
+    return instance_ended(draft, job)
 
 
 def time_out(draft: Draft, job: Job) -> None:
@@ -421,7 +479,8 @@ def fail(draft: Draft, job: Job, failure: Failure, *, again: bool = False) -> No
 def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool) -> None:
     step = draft.plan.workflow.steps[job.step]
     retried = failure.cls in step.retry.on and job.attempt < step.retry.attempts
-    if draft.state.cancelling is None and (retried or again):
+    doomed = draft.state.dooms(job.step)
+    if not doomed and (retried or again):
         ceiling_s = min(step.retry.backoff_s * 2.0 ** (job.attempt - 1), step.retry.max_backoff_s)
         due_at = draft.at + int(draft.fraction() * ceiling_s * SECOND)
         attempt = job.attempt + 1
@@ -436,7 +495,7 @@ def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool) -> 
             )
         )
         return create_job(draft, step, job.index, attempt=attempt, params=job.params, due_at=due_at)
-    if draft.state.cancelling:
+    if doomed:
         draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
     else:
         draft.emit(e.StepFailed(at=draft.at, step=job.step, index=job.index, error=failure.to_json()))
@@ -444,8 +503,13 @@ def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool) -> 
 
 
 def _confirmed(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
-    """An answer for a job that went on without it: confirmation, or a contradiction to be shown."""
-    if (
+    """An answer for a job that went on without it: news after all, confirmation, or a contradiction."""
+    if isinstance(outcome, Done) and job.may_bring_more:
+        finish(draft, job, outcome, "submit")
+    elif isinstance(outcome, Accepted) and _is_unaccounted(job):
+        if not _bound_elsewhere(draft, job, outcome.task_id):
+            _adopt(draft, job, "resend", task_id=outcome.task_id)
+    elif (
         isinstance(outcome, Accepted | Done)
         and outcome.task_id
         and job.task_id not in (None, outcome.task_id)

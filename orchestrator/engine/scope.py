@@ -44,7 +44,7 @@ def status_functions(state: RunState, workflow: Workflow, step: Step) -> Mapping
     ancestors = _ancestors(workflow, step)
     return {
         "success": lambda: not state.cancelling and all(_is_fine(state, s) for s in ancestors),
-        "failure": lambda: any(_is_failure(state, s) for s in ancestors),
+        "failure": lambda: not state.cancelling and any(_is_failure(state, s) for s in ancestors),
         "always": lambda: True,
         "cancelled": lambda: state.cancelling is not None,
     }

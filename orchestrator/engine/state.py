@@ -100,6 +100,15 @@ class Job:
     def is_open(self) -> bool:
         return self.status in OPEN
 
+    @property
+    def may_bring_more(self) -> bool:
+        """Whether it ended without a result, and the task that it may have started can still have one."""
+        if self.is_open or self.late or self.status == "succeeded":
+            return False
+        if self.submitted_at is None and self.uncertain_until is None:
+            return False
+        return self.error is None or self.error["class"] in ("uncertain", "timeout", "result_unavailable")
+
 
 @dataclass(slots=True)
 class Instance:
@@ -120,11 +129,13 @@ class StepState:
     """
     A whole step. For `for_each`: *count* items, of which those below *begun* were begun.
 
-    *tally*: how many instances have ended in each status.
+    *tally*: how many instances have ended in each status. *spared*: it was begun while
+    the run was being cancelled, because its condition says so, and is not cancelled with it.
     """
 
     id: str
     status: StepStatus = "pending"
+    spared: bool = False
     count: int | None = None
     begun: int = 0
     running: int = 0
@@ -148,8 +159,10 @@ class RunState:
     """
     One run.
 
-    *version*: how many events were folded. *items*: what each `for_each` gave, computed
-    when first needed and derived from the rest, so it takes no part in comparisons.
+    *version*: how many events were folded. *cancelling*: why nothing is begun any more but
+    what asks for it; *halting*: nothing at all. *tasks*: whose a connection's task is.
+    *items*: what each `for_each` gave, computed when first needed and derived from the rest,
+    so it takes no part in comparisons.
     *fresh*: what was written to since the fork; None for a state that was folded.
     """
 
@@ -166,11 +179,13 @@ class RunState:
     started_at: int | None = None
     finished_at: int | None = None
     cancelling: Literal["operator", "timeout"] | None = None
+    halting: bool = False
     outputs: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     steps: dict[str, StepState] = field(default_factory=dict)
     instances: dict[Key, Instance] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    tasks: dict[tuple[str, str], str] = field(default_factory=dict)
     open: dict[str, None] = field(default_factory=dict)
     items: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
     fresh: dict[Any, None] | None = field(default=None, compare=False, repr=False)
@@ -179,13 +194,17 @@ class RunState:
     def has_ended(self) -> bool:
         return self.status in ("succeeded", "failed", "cancelled")
 
+    def dooms(self, step: str) -> bool:
+        """Return whether what is open of *step* ends because the run is being cancelled."""
+        return self.halting or (self.cancelling is not None and not self.steps[step].spared)
+
     def fork(self) -> "RunState":
         """Return a state that may be written to, while this one stays as it is."""
         twin: RunState = object.__new__(RunState)
         for name in _RUN_SLOTS:
             setattr(twin, name, getattr(self, name))
         twin.steps, twin.instances = dict(self.steps), dict(self.instances)
-        twin.jobs, twin.open = dict(self.jobs), dict(self.open)
+        twin.jobs, twin.open, twin.tasks = dict(self.jobs), dict(self.open), dict(self.tasks)
         twin.items = dict(self.items)
         twin.fresh = {}
         return twin

@@ -34,7 +34,8 @@ def _needs_have_ended(draft: Draft, step: Step) -> bool:
 
 def _begin(draft: Draft, step: Step) -> None:
     status = status_functions(draft.state, draft.plan.workflow, step)
-    if (step.condition is None or not step.condition.asks_status) and not status["success"]():
+    asks_status = step.condition is not None and step.condition.asks_status
+    if draft.state.halting or (not asks_status and not status["success"]()):
         reason = (
             "the run is being cancelled" if draft.state.cancelling else "a step that it needs did not succeed"
         )
@@ -87,7 +88,7 @@ def fill(draft: Draft, step: Step) -> None:
         assert at.count is not None
         if at.begun >= at.count or at.running >= step.max_parallel:
             break
-        if draft.state.cancelling or (step.fail_fast and at.tally.get("failed")):
+        if draft.state.dooms(step.id) or (step.fail_fast and at.tally.get("failed")):
             draft.emit(e.StepCancelled(at=draft.at, step=step.id, index=at.begun))
         else:
             begin_instance(draft, step, at.begun)
@@ -163,12 +164,16 @@ def create_job(
 
 def submitting(draft: Draft, job: Job, template: dict[str, Any], number: int | None) -> None:
     """Let the spending request be sent once this decision is on disk."""
-    step = draft.plan.workflow.steps[job.step]
-    timeout_s = step.timeout_s if step.timeout_s is not None else draft.operation(job).timeout_s
-    deadline_at = draft.at + int(timeout_s * SECOND)
+    deadline_at = deadline(draft, job)
     draft.emit(
         e.JobSubmitting(at=draft.at, job=job.id, template=template, number=number, deadline_at=deadline_at)
     )
+
+
+def deadline(draft: Draft, job: Job) -> int:
+    """Return when an attempt that begins now has run out of time, in microseconds."""
+    timeout_s = draft.plan.workflow.steps[job.step].timeout_s
+    return draft.at + int((draft.operation(job).timeout_s if timeout_s is None else timeout_s) * SECOND)
 
 
 def instance_ended(draft: Draft, job: Job) -> None:
@@ -241,7 +246,7 @@ def cancel_job(draft: Draft, job: Job) -> None:
     """End one open job and its instance; where its task may still bring a result, that is watched for."""
     operation = draft.operation(job)
     at_provider = job.status in ("waiting", "collecting")
-    watched = at_provider and operation.checks and not operation.drops
+    watched = at_provider and (job.output is not None or (operation.checks and not operation.drops))
     draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched))
     draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
     instance_ended(draft, job)

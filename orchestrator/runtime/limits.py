@@ -125,7 +125,10 @@ class Limits:
 
     def slot(self, connection: str, change: int) -> None:
         """A job took a slot of the connection (+1) or gave it back (-1)."""
-        self._accounts[connection].in_flight += change
+        account = self._accounts[connection]
+        account.in_flight += change
+        if change < 0:
+            account.arrived.set()
 
     def claim(self, claims: Mapping[str, int]) -> None:
         """Hold slots for an append that is under way, so that no other decision counts on them."""
@@ -135,7 +138,10 @@ class Limits:
     def unclaim(self, claims: Mapping[str, int]) -> None:
         """The append is on disk, or has failed: what it took is counted by `slot`."""
         for connection, count in claims.items():
-            self._accounts[connection].claimed -= count
+            account = self._accounts[connection]
+            account.claimed -= count
+            # Whoever waits for a turn may have it now: less is kept for heartbeats.
+            account.arrived.set()
 
     def queue(self, connection: str, waits: bool) -> None:
         """Say whether created jobs wait for the connection: then new ones must not overtake them."""
@@ -210,7 +216,7 @@ class Limits:
                 turn.set_result(None)
                 continue
             account.arrived.clear()
-            # Somebody more urgent may arrive meanwhile.
+            # Somebody more urgent may arrive meanwhile, or a task may end.
             try:
                 async with asyncio.timeout(delay / SECOND):
                     await account.arrived.wait()

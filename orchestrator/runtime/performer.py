@@ -34,6 +34,8 @@ from orchestrator.store.schedule import Schedule
 
 log = structlog.get_logger()
 
+LOOKS_KEPT = 10_000
+
 
 class Alarm(Protocol):
     """Is told when something will be due."""
@@ -73,6 +75,7 @@ class Performer:
         self._collector, self._limits, self._numbers, self._clock = collector, limits, numbers, clock
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[str, _Work] = {}
+        self.last_checks: dict[str, int] = {}
         self._unanswered: set[str] = set()
 
     # --- what starts work ---
@@ -104,9 +107,10 @@ class Performer:
     async def _woken(self, run: str, job_id: str) -> None:
         state = await self._worker.state(run)
         plan = await self._worker.plan(state)
-        job = state.jobs[job_id]
-        effect = effect_of(job, plan.operations[job.step])
-        if effect is not None:
+        job = state.jobs.get(job_id)
+        # The row can be a moment ahead of the state; then whoever is writing it does what is due.
+        effect = effect_of(job, plan.operations[job.step]) if job is not None else None
+        if job is not None and effect is not None:
             await self._do(_Work(run, job, _planned(plan, job)), effect)
 
     def _start(self, job: str, work: Coroutine[Any, Any, None]) -> None:
@@ -234,10 +238,17 @@ class Performer:
     async def _check(self, work: _Work) -> None:
         asked_at = self._clock.now()
         last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
+        self._note_check(work.job.id, asked_at)
         outcome = await self._ask(work)
         if isinstance(outcome, Done) and not work.job.is_open:
             return await self._download(work, outcome)
         return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+
+    def _note_check(self, job: str, at: int) -> None:
+        """Remember a look for the person who asks: one that brings no news leaves no trace in the log."""
+        self.last_checks[job] = at
+        while len(self.last_checks) > LOOKS_KEPT:
+            del self.last_checks[next(iter(self.last_checks))]
 
     async def _ask(self, work: _Work) -> CheckOutcome:
         """Ask how the task stands. A failed heartbeat is repeated at once: the task's life hangs on it."""

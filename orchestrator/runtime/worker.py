@@ -245,9 +245,10 @@ class Worker:
         for event in decision.events:
             if type(event) is e.JobSubmitting:
                 connection = decision.state.jobs[event.job].connection
-                room[connection] = room.get(connection, 0) - 1
-                batch.claims[connection] = batch.claims.get(connection, 0) + 1
                 batch.claimed.add(event.job)
+                if item.kind is not t.SubmitReady:  # That one's slot is claimed by who prepared it.
+                    room[connection] = room.get(connection, 0) - 1
+                    batch.claims[connection] = batch.claims.get(connection, 0) + 1
                 if event.number is not None:
                     batch.numbers.append((self.limits.counter_of(connection), event.number))
             elif type(event) is e.JobCallbackReceived:
@@ -318,6 +319,10 @@ class Worker:
         folded = fold(e.decode(record.type, record.data) for record in records)
         if folded is None:
             raise NotFound(f"no run {run!r}")
+        # While it was read, the run's mailbox may have gone on.
+        newer = self._states.get(run)
+        if newer is not None and newer.version >= folded.version:
+            return newer
         self._remember(run, folded)
         return folded
 
