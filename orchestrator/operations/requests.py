@@ -28,7 +28,8 @@ def as_sent(template: Mapping[str, Any], job: JobRow, number: int | None) -> Sen
     def fill(hole: Fill) -> str | int:
         match hole["fill"]:
             case "callback":
-                return f"{hole.get('base', '')}/callbacks/{job.connection}/{job.id}"
+                slot = hole.get("slot", "")
+                return f"{hole.get('base', '')}/callbacks/{job.connection}/{job.id}{slot}"
             case "number":
                 return "[number]" if number is None else number
             case "credential":

@@ -95,7 +95,13 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class CallbackUrl(Hole):
-    """The job's own callback URL. Left out of the body (its key too) when callbacks are off."""
+    """
+    The job's own callback URL. Left out of the body (its key too) when callbacks are off.
+
+    *slot* is put at its end, for providers that append their id to the text they are given.
+    """
+
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +260,24 @@ class Params(BaseModel):
         """
         yield from ()
 
+    @classmethod
+    def needs(cls, given: Mapping[str, Any], there: Set[str]) -> Iterator[tuple[str, str]]:
+        """
+        Yield (field, message) for every field that a value demands and that is missing.
+
+        Shape:   *given* as in `conflicts`; *there* are the fields that are given, or may be.
+        """
+        yield from ()
+
     @model_validator(mode="after")
     def _no_conflicts(self) -> Self:
         given = {name: getattr(self, name) for name in self.model_fields_set}
         there = {name for name, value in given.items() if value is not None}
-        problems = [*self.conflicts(given), *self.presence(there, frozenset())]
+        problems = [
+            *self.conflicts(given),
+            *self.presence(there, frozenset()),
+            *self.needs(given, there),
+        ]
         if problems:
             raise PydanticCustomError("conflict", "{text}", {"text": "; ".join(m for _, m in problems)})
         return self
@@ -310,7 +329,11 @@ def check_params(
         known = {k: v for k, v in values.items() if not _holds_unknown(v, is_unknown)}
         perhaps = {k for k, v in values.items() if is_unknown(v)}
         there = {k for k, v in values.items() if v is not None} - perhaps
-        across = [*model.conflicts(known), *model.presence(there, perhaps)]
+        across = [
+            *model.conflicts(known),
+            *model.presence(there, perhaps),
+            *model.needs(known, there | perhaps),
+        ]
         problems += [ParamProblem((name,), message) for name, message in across]
     return problems
 

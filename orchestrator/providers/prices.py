@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
 
 
 def price(prices: Mapping[str, Any], operation: str, params: Mapping[str, Any]) -> float | None:
@@ -36,6 +37,14 @@ def complaints(prices: Mapping[str, Any], operations: Mapping[str, type[BaseMode
             yield f"the price of '{name}' holds `credits` (a number) and `per` (a parameter), nothing else"
         elif "per" in entry and str(entry["per"]).split(".")[0] not in operations[name].model_fields:
             yield f"the price of '{name}' is per '{entry['per']}', which is no parameter of it"
+
+
+def checked(prices: dict[str, Any], operations: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return *prices*, for the validator of a connection's settings; refuse them with every complaint."""
+    wrong = "; ".join(complaints(prices, operations))
+    if wrong:
+        raise PydanticCustomError("prices", "{text}", {"text": wrong})
+    return prices
 
 
 def _amount(value: Any) -> float | None:

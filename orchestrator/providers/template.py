@@ -29,7 +29,8 @@ Fill = Mapping[str, Any]
 """
 One hole: `at` (the path to it in the body) and `fill`, which says with what:
 
-    callback             `key` (id of the signing key), `base` (public address, where known)
+    callback             `key` (id of the signing key), `base` (public address, where known),
+                         `slot` (what ends the URL, where the provider appends its id to it)
     link                 `digest`, `exp` (seconds since the epoch), `key`, `base`
     data_uri, base64     `digest`, `media_type`
     credential           `name` (a field of the connection's settings)
@@ -175,8 +176,8 @@ def _hollow(value: Any, at: _Path, holes: list[Fill], setting: _Setting) -> Any:
 
 def _filling(hole: Hole, setting: _Setting) -> dict[str, Any]:
     match hole:
-        case CallbackUrl():
-            return {"fill": "callback", **setting.context}
+        case CallbackUrl(slot):
+            return {"fill": "callback", **({"slot": slot} if slot else {}), **setting.context}
         case Inline(image, form):
             return {"fill": form, **_reference(image)}
         case Link(image):

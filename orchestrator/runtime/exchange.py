@@ -290,7 +290,7 @@ class Exchanger:
             case "callback":
                 assert job is not None, "only the request that starts a job is called back"
                 token = self._signed(lambda: self._keyring.callback_token(account.name, job, key=hole["key"]))
-                return f"{self._base(hole)}/callbacks/{account.name}/{token}"
+                return f"{self._base(hole)}/callbacks/{account.name}/{token}{hole.get('slot', '')}"
             case "link":
                 digest, exp = hole["digest"], hole["exp"]
                 signature = self._signed(lambda: self._keyring.link_signature(digest, exp, key=hole["key"]))

@@ -83,6 +83,20 @@ def test_a_hole_says_all_that_a_resend_needs() -> None:
     ]
 
 
+def test_a_callback_url_with_an_open_slot_keeps_the_slot_for_a_resend() -> None:
+    template = frozen({"callback_url": CallbackUrl(slot="?uid=")}, public_url="https://hooks.example")
+
+    assert [dict(hole) for hole in template.holes] == [
+        {
+            "at": ["callback_url"],
+            "fill": "callback",
+            "slot": "?uid=",
+            "key": "k1",
+            "base": "https://hooks.example",
+        }
+    ]
+
+
 def test_a_template_read_back_from_the_log_renders_the_same_bytes() -> None:
     template = frozen(
         {"z": 1, "a": {"url": CallbackUrl(), "m": ("x", 0.1 + 0.2)}, "n": RequestNumber(), "o": 10**18}

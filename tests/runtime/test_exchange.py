@@ -490,6 +490,14 @@ async def test_a_resend_is_signed_by_the_key_and_for_the_address_of_the_first_on
         assert w.provider.body() == {"callback": f"{PUBLIC}/callbacks/test/{old.callback_token('test', JOB)}"}
 
 
+async def test_a_callback_url_ends_in_the_open_slot_that_its_request_asks_for(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.send(w.frozen(json={"callback": CallbackUrl(slot="?uid=")}))
+
+        token = w.keyring.callback_token("test", JOB)
+        assert w.provider.body() == {"callback": f"{PUBLIC}/callbacks/test/{token}?uid="}
+
+
 async def test_what_cannot_be_signed_any_more_is_not_sent(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         gone = Keyring(["a key that was removed"])

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.providers.base import (
     Accepted,
@@ -29,6 +27,7 @@ from orchestrator.providers.base import (
     Unauthorized,
     Unclear,
 )
+from orchestrator.providers.replies import TEXT_MAX, address_of, object_of, parsed, retry_after_s
 
 Refusal = Failed | Rejected | Unauthorized
 """Why something that costs nothing did not work."""
@@ -46,8 +45,6 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TOKEN_CODES = frozenset({"InvalidAccessToken", "InvalidApiKey"})
 _CREDITS_CODE = "CreditInsufficiency"
 _GONE_CODES = frozenset({"InvalidTaskId", "TaskTimeout"})
-_TEXT_MAX = 500
-_WEB_ADDRESS = re.compile(r"https?://[^\s/?#]\S*")
 _UPLOADS = frozenset({"PUT", "POST"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -86,10 +83,6 @@ class Slot:
 # --- the envelope ----------------------------------------------------------------------------
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -103,13 +96,7 @@ def _number(value: Any) -> int | None:
 
 
 def _body(reply: Reply) -> dict[str, Any]:
-    try:
-        body = orjson.loads(reply.body)
-        # What is nested too deeply to be written again could not be kept either.
-        orjson.dumps(body)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
-        return {}
-    return _object(body)
+    return object_of(parsed(reply.body))
 
 
 def _is_success(status: int) -> bool:
@@ -131,19 +118,13 @@ def _complaint(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
         code, text = text, None
     if code is not None and not _CODE.fullmatch(code):
         code, text = None, text or code
-    return code, text[:_TEXT_MAX] if text else None
+    return code, text[:TEXT_MAX] if text else None
 
 
 def _failure(cls: ErrorClass, status: int, body: Mapping[str, Any]) -> Failure:
     code, text = _complaint(body)
     said = ": ".join(part for part in (code, text) if part)
     return Failure(cls, f"Perfect answered {status}" + (f": {said}" if said else ""), code)
-
-
-def _retry_after_s(reply: Reply) -> float | None:
-    """Return the seconds of Retry-After; a date, which would need a clock, is left to our own backoff."""
-    value = reply.headers.get("retry-after", "").strip()
-    return float(value) if re.fullmatch(r"[0-9]{1,6}", value) else None
 
 
 def _lacks_credits(status: int, body: Mapping[str, Any]) -> bool:
@@ -164,7 +145,7 @@ def _refusal(status: int, reply: Reply, body: Mapping[str, Any]) -> Rejected | U
         return Unauthorized(_failure("unauthorized", status, body))
     if status == 429:
         failure = _failure("rate_limited", status, body)
-        return Rejected(failure, wait=True, retry_after_s=_retry_after_s(reply))
+        return Rejected(failure, wait=True, retry_after_s=retry_after_s(reply))
     return Rejected(_failure("invalid_request", status, body))
 
 
@@ -184,11 +165,11 @@ def read_login(reply: Reply) -> Login | Failed | Retry:
     """Read the access token."""
     body = _body(reply)
     status = _status(reply, body)
-    token = _text(_object(body.get("result")).get("access_token"))
+    token = _text(object_of(body.get("result")).get("access_token"))
     if _is_success(status) and token is not None and token.isascii() and token.isprintable():
         return Login(token, _TOKEN_VALID_S)
     if status == 429:
-        return Retry("the login was refused for now: too many requests", _retry_after_s(reply))
+        return Retry("the login was refused for now: too many requests", retry_after_s(reply))
     if 400 <= status < 500 and status != 408:
         return Failed(_failure("unauthorized", status, body))
     return Retry(f"the login's answer ({status}) holds no access token")
@@ -199,7 +180,7 @@ def read_slot(reply: Reply) -> Slot | Refusal:
     body = _body(reply)
     status = _status(reply, body)
     if _is_success(status):
-        for file in _objects(_object(body.get("result")).get("files"))[:1]:
+        for file in _objects(object_of(body.get("result")).get("files"))[:1]:
             for request in _objects(file.get("requests"))[:1]:
                 slot = _slot(_text(file.get("file_id")), request)
                 if slot is not None:
@@ -208,16 +189,11 @@ def read_slot(reply: Reply) -> Slot | Refusal:
 
 
 def _slot(file_id: str | None, request: Mapping[str, Any]) -> Slot | None:
-    method, url = _text(request.get("method")), _web_address(request.get("url"))
+    method, url = _text(request.get("method")), address_of(request.get("url"))
     headers = _headers(request.get("headers"))
     if file_id is None or url is None or headers is None or method is None or method.upper() not in _UPLOADS:
         return None
     return Slot(file_id=file_id, method=method.upper(), url=url, headers=headers)
-
-
-def _web_address(value: Any) -> str | None:
-    text = _text(value)
-    return text if text is not None and text.isprintable() and _WEB_ADDRESS.fullmatch(text) else None
 
 
 def _headers(value: Any) -> dict[str, str] | None:
@@ -247,7 +223,7 @@ def read_page(reply: Reply, *names: str) -> Done | Refusal:
     """Read one page of a list, which stands under the first of *names* that there is."""
     body = _body(reply)
     status = _status(reply, body)
-    result = _object(body.get("result"))
+    result = object_of(body.get("result"))
     listed = next((result[name] for name in names if isinstance(result.get(name), list)), None)
     if not _is_success(status) or listed is None:
         return _broken(status, reply, body, "list")
@@ -271,7 +247,7 @@ def read_run(reply: Reply) -> SubmitOutcome:
     """
     body = _body(reply)
     if _is_success(reply.status):
-        task_id = _text(_object(body.get("result")).get("task_id"))
+        task_id = _text(object_of(body.get("result")).get("task_id"))
         if task_id is not None:
             return Accepted(task_id, poll_s=FIRST_POLL_S)
         said = _failure("uncertain", _status(reply, body), body).message
@@ -288,7 +264,7 @@ def read_run(reply: Reply) -> SubmitOutcome:
 def read_check(reply: Reply) -> CheckOutcome:
     """Read how a task stands."""
     body = _body(reply)
-    result = _object(body.get("result"))
+    result = object_of(body.get("result"))
     state = _text(result.get("status"))
     if _is_success(reply.status) and state == "success":
         return _success(result)
@@ -300,14 +276,14 @@ def read_check(reply: Reply) -> CheckOutcome:
     if state == "error":
         return Failed(_task_failure(result.get("error")))
     # A word that the page does not know is no verdict either: the task is kept alive.
-    return Pending(progress=state[:_TEXT_MAX], poll_s=_poll_s(result.get("polling_interval")))
+    return Pending(progress=state[:TEXT_MAX], poll_s=_poll_s(result.get("polling_interval")))
 
 
 def _no_state(status: int, reply: Reply, body: Mapping[str, Any]) -> CheckOutcome:
     if _complaint(body)[0] in _GONE_CODES:
         return _lost(status, body)
     if status >= 500 or status in (408, 425, 429) or status < 400:
-        return Retry(_failure("provider_error", status, body).message, _retry_after_s(reply))
+        return Retry(_failure("provider_error", status, body).message, retry_after_s(reply))
     if _lacks_credits(status, body):
         return Failed(_failure("insufficient_credits", status, body))
     if _is_unauthorized(status, body):
@@ -342,7 +318,7 @@ def _task_failure(error: Any) -> Failure:
     if text is None:
         return Failure("task_failed", "the task failed without a reason")
     if not _CODE.fullmatch(text):
-        return Failure("task_failed", text[:_TEXT_MAX])
+        return Failure("task_failed", text[:TEXT_MAX])
     return Failure("task_failed", TASK_ERRORS.get(text, f"the task failed: {text}"), text)
 
 
@@ -358,7 +334,7 @@ def _success(result: Mapping[str, Any]) -> Done | Retry:
     is_readable = False
     for action in _objects(result.get("results")):
         # The page has lost its indentation: the object may as well stand one level higher.
-        info = _object(action.get("custom_info", result.get("custom_info")))
+        info = object_of(action.get("custom_info", result.get("custom_info")))
         is_readable |= bool(_pictures(action.get("data")))
         pictures += _pictures(action.get("data"), without=_number(info.get("age_idx")))
         extras = {name: value for name, value in action.items() if name not in ("id", "data")}
@@ -375,5 +351,5 @@ def _pictures(data: Any, without: int | None = None) -> list[dict[str, Any]]:
     return [
         entry
         for index, entry in entries
-        if index != without and isinstance(entry, dict) and _web_address(entry.get("url"))
+        if index != without and isinstance(entry, dict) and address_of(entry.get("url"))
     ]

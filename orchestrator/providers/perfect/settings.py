@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from orchestrator import durations
 from orchestrator.providers.base import ConnectionSettings
 from orchestrator.providers.perfect.features import FEATURES, default_paths
-from orchestrator.providers.prices import complaints
+from orchestrator.providers.prices import checked
 
 LOST_AFTER_S = 10.0
 """A task that nobody polls for this long is lost, says the provider."""
@@ -83,10 +83,7 @@ class PerfectSettings(ConnectionSettings):
     @field_validator("prices")
     @classmethod
     def _name_what_costs(cls, prices: dict[str, Any]) -> dict[str, Any]:
-        wrong = "; ".join(complaints(prices, {name: feature.params for name, feature in FEATURES.items()}))
-        if wrong:
-            raise PydanticCustomError("prices", "{text}", {"text": wrong})
-        return prices
+        return checked(prices, {name: feature.params for name, feature in FEATURES.items()})
 
     @field_validator("poll_interval", "poll_timeout")
     @classmethod

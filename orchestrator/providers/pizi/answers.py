@@ -12,52 +12,33 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
-from orchestrator.errors import ErrorClass, Failure
 from orchestrator.providers.base import (
     Accepted,
     Callback,
     CallbackMeaning,
     Done,
-    Failed,
     Hint,
-    Rejected,
     Reply,
     ResultFile,
-    Retry,
     SubmitOutcome,
-    Unauthorized,
-    Unclear,
     Unreadable,
 )
-from orchestrator.providers.pizi.params import MARK, is_uuid
+from orchestrator.providers.identifiers import is_uuid
+from orchestrator.providers.pizi.params import MARK
+from orchestrator.providers.replies import address_of, files_at, is_success, parsed, text_of
+from orchestrator.providers.statuses import Statuses
 
-_MEANINGS = {
-    400: "missing or invalid parameter",
-    401: "invalid API key",
-    402: "insufficient credits",
-    404: "resource not found",
-    415: "unsupported image format, only JPG and PNG are allowed",
-    429: "rate limit exceeded",
-}
-"""The document's own table, for answers that do not explain themselves."""
-
-_TEXT_MAX = 500
-_RETRY_AFTER_MAX_S = 86_400.0
-
-
-def parsed(body: bytes) -> Any:
-    """Return the JSON value of *body*, or None where it is none."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def is_success(reply: Reply) -> bool:
-    """Whether the HTTP status says success; the document names none, so any 2xx does."""
-    return 200 <= reply.status < 300
+STATUSES = Statuses(
+    "Pizi",
+    {
+        400: "missing or invalid parameter",
+        401: "invalid API key",
+        402: "insufficient credits",
+        404: "resource not found",
+        415: "unsupported image format, only JPG and PNG are allowed",
+        429: "rate limit exceeded",
+    },
+)
 
 
 def data_of(reply: Reply) -> Any:
@@ -66,51 +47,10 @@ def data_of(reply: Reply) -> Any:
     return body.get("data") if isinstance(body, dict) and body.get("success") is not False else None
 
 
-def text_of(value: Any) -> str | None:
-    """Return *value* as a short text for people, or None where it is no text or number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    return str(value).strip()[:_TEXT_MAX] or None
-
-
-def failure(cls: ErrorClass, reply: Reply) -> Failure:
-    """Return the failure that *reply* describes, with Pizi's own code and message where it has any."""
-    body = parsed(reply.body)
-    told = body if isinstance(body, dict) else {}
-    error = told.get("error")
-    inner = error if isinstance(error, dict) else {}
-    message = text_of(told.get("message")) or text_of(inner.get("message")) or text_of(error)
-    code = text_of(told.get("code")) or text_of(inner.get("code"))
-    said = message or _MEANINGS.get(reply.status, "no explanation")
-    return Failure(cls, f"Pizi answered {reply.status}: {said}", code)
-
-
-def retry_after_s(reply: Reply) -> float | None:
-    """Return the seconds of Retry-After, at most a day. A date needs a clock and is left to the backoff."""
-    value = reply.headers.get("retry-after", "").strip()
-    if not re.fullmatch(r"[0-9]{1,12}", value):
-        return None
-    return min(float(value), _RETRY_AFTER_MAX_S)
-
-
 def credits_left(reply: Reply) -> float | None:
     """Return the balance that a response header shows."""
     value = reply.headers.get("x-credits-remaining", "").strip()
     return float(value) if re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", value) else None
-
-
-def refusal(reply: Reply) -> SubmitOutcome | None:
-    """Return what a 4xx means for the request it answers; None for every other status."""
-    match reply.status:
-        case 401:
-            return Unauthorized(failure("unauthorized", reply))
-        case 402:
-            return Rejected(failure("insufficient_credits", reply), True, retry_after_s(reply))
-        case 429:
-            return Rejected(failure("rate_limited", reply), True, retry_after_s(reply))
-        case status if 400 <= status < 500:
-            return Failed(failure("invalid_request", reply))
-    return None
 
 
 def read_submit(reply: Reply) -> SubmitOutcome:
@@ -120,36 +60,25 @@ def read_submit(reply: Reply) -> SubmitOutcome:
     Only a 2xx that says success and names the task is an acceptance, only a 4xx is a
     refusal. Everything else leaves open whether there is a task now.
     """
-    if refused := refusal(reply):
+    if refused := STATUSES.refusal(reply):
         return refused
     body, data = parsed(reply.body), data_of(reply)
     task_id = data.get("taskUuid") if isinstance(data, dict) and body.get("success") is True else None
     if isinstance(task_id, str) and is_uuid(task_id):
         return Accepted(task_id)
-    if is_success(reply):
-        return Unclear(f"Pizi answered {reply.status} without the id of a task")
-    return Unclear(failure("provider_error", reply).message)
-
-
-def unreadable(reply: Reply) -> Failed:
-    """Return the failure of a request at once that was not answered as documented; it may be repeated."""
-    if is_success(reply):
-        return Failed(
-            Failure("provider_error", f"Pizi answered {reply.status} with nothing that can be read")
-        )
-    return Failed(failure("provider_error", reply))
+    return STATUSES.unclear(reply, "the id of a task")
 
 
 def read_object(reply: Reply) -> SubmitOutcome:
     """Say what the answer to a request for one thing means."""
     data = data_of(reply)
-    return Done(output=data) if isinstance(data, dict) else refusal(reply) or unreadable(reply)
+    return STATUSES.at_once(reply, data if isinstance(data, dict) else None)
 
 
 def read_list(reply: Reply) -> list[Any] | SubmitOutcome:
     """Return the items of a list, or what the answer means instead."""
     data = data_of(reply)
-    return data if isinstance(data, list) else refusal(reply) or unreadable(reply)
+    return data if isinstance(data, list) else STATUSES.refusal(reply) or STATUSES.unreadable(reply)
 
 
 def read_deletion(reply: Reply) -> SubmitOutcome:
@@ -158,20 +87,7 @@ def read_deletion(reply: Reply) -> SubmitOutcome:
     denied = isinstance(body, dict) and body.get("success") is False
     if is_success(reply) and not denied:
         return Done(output={"deleted": True})
-    return refusal(reply) or unreadable(reply)
-
-
-def look_again(reply: Reply) -> Retry | Unauthorized:
-    """
-    Say what an answer to a look means that tells nothing about the task.
-
-    Whatever it is, it does not end a task that was paid for: its deadline does.
-    """
-    if reply.status == 401:
-        return Unauthorized(failure("unauthorized", reply))
-    if is_success(reply):
-        return Retry(f"Pizi answered {reply.status} with nothing that can be read")
-    return Retry(failure("provider_error", reply).message, retry_after_s(reply))
+    return STATUSES.refusal(reply) or STATUSES.unreadable(reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +135,7 @@ def resource_id(resource_url: Any) -> str | None:
 def result_files(value: Any) -> tuple[ResultFile, ...]:
     """Return the files that `mediaUrl` (one URL) or `result` (a list of them) names, in order."""
     entries = value if isinstance(value, list) else [value]
-    return tuple(
-        ResultFile(entry)
-        for entry in entries
-        if isinstance(entry, str) and entry.startswith(("http://", "https://"))
-    )
+    return files_at(*map(address_of, entries))
 
 
 def marked(items: list[Any], job: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from orchestrator.providers.at_once import at_once
 from orchestrator.providers.base import (
     Accepts,
     Callback,
@@ -22,13 +23,13 @@ from orchestrator.providers.base import (
     Reply,
     Request,
     Retry,
-    Submit,
     SubmitOutcome,
     Task,
     Waiting,
 )
+from orchestrator.providers.identifiers import at
 from orchestrator.providers.pizi import answers, exchanges, outputs
-from orchestrator.providers.pizi.exchanges import MODEL, PICTURES, at
+from orchestrator.providers.pizi.exchanges import MODEL, PICTURES
 from orchestrator.providers.pizi.params import (
     ByUuid,
     CreateModel,
@@ -123,7 +124,7 @@ def _at_once() -> Sequence[Operation]:
             "list_models", "List the models of this account.", MODEL.path, ListModels, outputs.ModelPage, 50
         ),
         _get("get_model", "Show one model.", MODEL.path, outputs.Model),
-        _operation(
+        at_once(
             "delete_model",
             "Delete a model and everything that was generated with it, for good.",
             ByUuid,
@@ -145,7 +146,7 @@ def _at_once() -> Sequence[Operation]:
 
 
 def _get(name: str, summary: str, path: str, output: type[Output]) -> Operation:
-    return _operation(
+    return at_once(
         name,
         summary,
         ByUuid,
@@ -159,7 +160,7 @@ def _list(
     name: str, summary: str, path: str, params: type[Params], output: type[Output], limit: int | None = None
 ) -> Operation:
     """Make a list operation; *limit* is the documented number of items where the author asks for none."""
-    return _operation(
+    return at_once(
         name,
         summary,
         params,
@@ -179,18 +180,3 @@ def _read_page(limit: int | None, params: Params, reply: Reply) -> SubmitOutcome
     if per_page is not None and len(items) >= per_page:
         page["next"] = (getattr(params, "page", None) or 1) + 1
     return Done(output=page)
-
-
-def _operation(
-    name: str,
-    summary: str,
-    params: type[Params],
-    output: type[Output],
-    request: Callable[[Any], Request],
-    read: Callable[[Any, Reply], SubmitOutcome],
-) -> Operation:
-    def submit(params: Any, submit: Submit) -> Exchange[Request | SubmitOutcome]:
-        yield from ()
-        return request(params)
-
-    return Operation(name=name, summary=summary, params=params, output=output, submit=submit, read=read)

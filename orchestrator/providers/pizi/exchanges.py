@@ -5,10 +5,9 @@ The id of a task is not the id of what it makes, although they are often equal:
 the task is asked first and names its result, which is then asked for itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -27,18 +26,18 @@ from orchestrator.providers.base import (
     Link,
     LookUpOutcome,
     Pending,
-    Prepare,
-    PreparedBytes,
-    PreparedUrl,
     Request,
     Retry,
     Submit,
     SubmitOutcome,
     Task,
 )
+from orchestrator.providers.identifiers import at, is_uuid
+from orchestrator.providers.images import sendable
 from orchestrator.providers.pizi import answers
 from orchestrator.providers.pizi.answers import State
-from orchestrator.providers.pizi.params import MARK, CreateModel, CreatePictures, Person, is_uuid
+from orchestrator.providers.pizi.params import MARK, CreateModel, CreatePictures, Person
+from orchestrator.providers.replies import retry_after_s, text_of
 
 PAGE_SIZE = 50
 """Items per page of a look-up; also the number Pizi gives by default for models."""
@@ -61,11 +60,6 @@ class Noun:
 
 MODEL = Noun("/models", "model", "mediaUrl")
 PICTURES = Noun("/pictures", "photo", "result")
-
-
-def at(path: str, uuid: str) -> str:
-    """Return the path of one thing; its id may come from a person or a provider, so it is quoted."""
-    return f"{path}/{quote(uuid, safe='')}"
 
 
 # --- submits ---------------------------------------------------------------------------------
@@ -91,7 +85,7 @@ def create_pictures(
     elif params.model:
         body["model"] = _given(params.model, "uuid")
     if params.modelImageUrl is not None:
-        body["modelImageUrl"] = yield from _image(params.modelImageUrl, accepts, Link)
+        body["modelImageUrl"] = yield from sendable(params.modelImageUrl, accepts, Link)
     body["product"] = _given(params.product, "info")
     body["product"]["images"] = yield from _inline(params.product.images, accepts)
     return Request(method="POST", path=PICTURES.path, json=body | _ours(params.metadata, submit))
@@ -106,21 +100,11 @@ def _ours(metadata: Mapping[str, Any] | None, submit: Submit) -> dict[str, Any]:
 
 
 def _inline(images: list[str | ArtifactRef], accepts: Accepts) -> Exchange[list[str | Hole]]:
-    sendable: list[str | Hole] = []
+    sent: list[str | Hole] = []
     for image in images:
-        sent = yield from _image(image, accepts, lambda prepared: Inline(prepared, "data_uri"))
-        sendable.append(sent)
-    return sendable
-
-
-def _image(
-    image: str | ArtifactRef, accepts: Accepts, hole: Callable[[PreparedBytes], Hole]
-) -> Exchange[str | Hole]:
-    # A plain URL is not even shown to the runtime: the request is then known without any I/O.
-    if isinstance(image, str) and image.startswith(("http://", "https://")):
-        return image
-    prepared: PreparedUrl | PreparedBytes = yield Prepare(image, accepts)
-    return prepared.url if isinstance(prepared, PreparedUrl) else hole(prepared)
+        inline = yield from sendable(image, accepts, lambda prepared: Inline(prepared, "data_uri"))
+        sent.append(inline)
+    return sent
 
 
 # --- checks ----------------------------------------------------------------------------------
@@ -138,7 +122,7 @@ def check(noun: Noun, task: Task) -> Exchange[CheckOutcome]:
         return (yield from _task(noun, task, task.task_id, state))
     if reply.status == 404:
         return (yield from _same_id(noun, task, task.task_id, "Pizi does not know the task (yet)"))
-    return answers.look_again(reply)
+    return answers.STATUSES.look_again(reply)
 
 
 def _task(noun: Noun, task: Task, task_id: str, state: State) -> Exchange[CheckOutcome]:
@@ -161,7 +145,7 @@ def _same_id(noun: Noun, task: Task, uuid: str, why: str) -> Exchange[CheckOutco
     state = answers.read_state(reply)
     if state is not None and state.mark == task.job:
         return _made(noun, uuid, state)
-    return answers.look_again(reply) if reply.status == 401 else Retry(why, answers.retry_after_s(reply))
+    return answers.STATUSES.look_again(reply) if reply.status == 401 else Retry(why, retry_after_s(reply))
 
 
 def _resource(noun: Noun, task: Task, uuid: str) -> Exchange[CheckOutcome]:
@@ -170,7 +154,7 @@ def _resource(noun: Noun, task: Task, uuid: str) -> Exchange[CheckOutcome]:
     reply = yield Request(method="GET", path=at(noun.path, uuid))
     state = answers.read_state(reply)
     if state is None:
-        return answers.look_again(reply)
+        return answers.STATUSES.look_again(reply)
     if state.mark not in (None, task.job):
         return Retry(f"{uuid} carries the mark of another job")
     return _made(noun, uuid, state)
@@ -191,8 +175,8 @@ def _made(noun: Noun, uuid: str, state: State) -> CheckOutcome:
 
 
 def _failed(state: State) -> Failed:
-    reason = answers.text_of(state.fields.get("message")) or answers.text_of(state.fields.get("error"))
-    code = answers.text_of(state.fields.get("code"))
+    reason = text_of(state.fields.get("message")) or text_of(state.fields.get("error"))
+    code = text_of(state.fields.get("code"))
     return Failed(Failure("task_failed", reason or "the task failed; Pizi gives no reason", code))
 
 
@@ -210,7 +194,7 @@ def look_up(noun: Noun, task: Task) -> Exchange[LookUpOutcome]:
         reply = yield Request(method="GET", path=noun.path, query=query)
         items = answers.read_list(reply)
         if not isinstance(items, list):
-            return answers.look_again(reply)
+            return answers.STATUSES.look_again(reply)
         if found := answers.marked(items, task.job):
             return Found(resource_id=found)
         if len(items) < PAGE_SIZE:

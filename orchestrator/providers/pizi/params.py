@@ -6,7 +6,6 @@ filled in: what is left out is left out of the request, and Pizi's default
 holds. A null is the same as leaving out.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Annotated, Any, Literal
 
@@ -17,33 +16,16 @@ from pydantic import (
     Field,
     JsonValue,
     Tag,
-    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
 from orchestrator.providers.base import Image, Params
 from orchestrator.providers.choice import OneOf, folded
+from orchestrator.providers.identifiers import Uuid
 from orchestrator.providers.pizi import values
 
 MARK = "orchestrator_job"
 """The metadata key under which every submit carries its job id."""
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-def is_uuid(value: Any) -> bool:
-    """Whether *value* is a UUID as Pizi writes them, and so can stand in a path."""
-    return isinstance(value, str) and _UUID.fullmatch(value) is not None
-
-
-def _uuid(text: str) -> str:
-    if not is_uuid(text):
-        raise PydanticCustomError(
-            "uuid",
-            "a uuid looks like b6e7a1b9-f421-45f3-9c18-22f1c63c1138, not like '{text}'",
-            {"text": text[:60]},
-        )
-    return text
 
 
 def _without_mark(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -60,7 +42,6 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
-Uuid = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_without_mark)]
 Images = Annotated[list[Image], Field(min_length=1)]
 Gender = Annotated[str, OneOf(values.GENDERS)]

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator
 
 from orchestrator.providers.base import ConnectionSettings
+from orchestrator.providers.keys import ApiKey
 from orchestrator.providers.pizi.params import CreateModel, CreatePictures
-from orchestrator.providers.prices import complaints
+from orchestrator.providers.prices import checked
 
 
 class PiziSettings(ConnectionSettings):
@@ -21,24 +21,11 @@ class PiziSettings(ConnectionSettings):
 
     kind: str = "pizi"
     base_url: str = "https://api.media.pizi.app"
-    api_key: SecretStr
+    api_key: ApiKey
     rate_limits: list[str] = Field(default_factory=lambda: ["2/1s"])
     image_bytes_max: int = Field(default=10_000_000, ge=1)
-
-    @field_validator("api_key")
-    @classmethod
-    def _fits_a_header(cls, key: SecretStr) -> SecretStr:
-        text = key.get_secret_value().strip()
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
-            raise PydanticCustomError("api_key", "api_key is empty or holds characters that no key has")
-        return SecretStr(text)
 
     @field_validator("prices")
     @classmethod
     def _name_what_costs(cls, prices: dict[str, Any]) -> dict[str, Any]:
-        wrong = "; ".join(
-            complaints(prices, {"create_model": CreateModel, "create_pictures": CreatePictures})
-        )
-        if wrong:
-            raise PydanticCustomError("prices", "{text}", {"text": wrong})
-        return prices
+        return checked(prices, {"create_model": CreateModel, "create_pictures": CreatePictures})
