@@ -220,7 +220,8 @@ def _progressed(state: RunState, event: e.JobProgressed) -> None:
     if job.is_open:
         job.status = "waiting"
     else:
-        job.watched = event.check_at is not None
+        # What was known of a result is of no use any more: its links are dead.
+        job.watched, job.output, job.files = event.check_at is not None, None, []
 
 
 def _collecting(state: RunState, event: e.JobCollecting) -> None:

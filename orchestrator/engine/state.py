@@ -105,7 +105,7 @@ class Job:
         """Whether it ended without a result, and the task that it may have started can still have one."""
         if self.is_open or self.late or self.status == "succeeded":
             return False
-        if self.submitted_at is None and self.uncertain_until is None:
+        if self.submitted_at is None and self.uncertain_until is None and self.output is None:
             return False
         return self.error is None or self.error["class"] in ("uncertain", "timeout", "result_unavailable")
 

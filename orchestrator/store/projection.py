@@ -21,7 +21,7 @@ def run_row(state: RunState) -> RunRow:
         created_at=state.created_at,
         started_at=state.started_at,
         finished_at=state.finished_at,
-        wake_at=None if state.has_ended or state.cancelling else state.deadline_at,
+        wake_at=None if state.has_ended or state.halting else state.deadline_at,
     )
 
 

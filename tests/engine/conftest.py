@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any
 
@@ -143,6 +144,7 @@ def step(
     condition: str | None = None,
     for_each: Given | None = None,
     attempts: int = 1,
+    max_backoff_s: float = 120.0,
     on: Iterable[ErrorClass] = ("provider_error", "network"),
     **rest: Any,
 ) -> Step:
@@ -157,7 +159,7 @@ def step(
         needs=frozenset(needs) | reads,
         condition=If(condition) if condition is not None else None,
         for_each=for_each,
-        retry=Retry(attempts=attempts, on=frozenset(on)),
+        retry=Retry(attempts=attempts, max_backoff_s=max_backoff_s, on=frozenset(on)),
         **rest,
     )
 
@@ -193,7 +195,7 @@ class World:
     def send(self, kind: type[t.Trigger], room: int = 0, **fields: Any) -> Decision:
         """Let the engine decide on a trigger at the present moment, and keep what it decides."""
         self.asked += 1
-        trigger = kind(at=self.now, entropy=self.asked.to_bytes(16, "big"), **fields)
+        trigger = kind(at=self.now, entropy=blake2b(b"%d" % self.asked, digest_size=16).digest(), **fields)
         decision = decide(self.plan, self.state, trigger, room={"paint": room})
         self.state = decision.state
         self.events += decision.events

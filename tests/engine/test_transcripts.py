@@ -129,7 +129,7 @@ class Storyteller:
 
     def callback(self, words: list[str]) -> tuple[type[t.Trigger], dict[str, Any]]:
         """Let a delivery arrive; the same words are the same body, `again` the same delivery once more."""
-        again = words[0] == "again"
+        again = words[:1] == ["again"]
         body = " ".join(words[1:] if again else words)
         self.deliveries += not again
         digest = blake2b(body.encode(), digest_size=2).hexdigest()
