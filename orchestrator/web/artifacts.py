@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from aiohttp import BodyPartReader, hdrs, web
+from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 
 from orchestrator.artifacts import sniff
 from orchestrator.artifacts.artifact import Artifact
@@ -49,24 +49,20 @@ async def _from_form(request: web.Request, folder: Folder, limit: int, name: str
         part.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").lower() not in _AS_SENT
     ):
         raise web.HTTPUnsupportedMediaType(text="send the file's bytes as they are, without an encoding")
-    artifact = await _keep(folder, _bounded(_pieces(part), limit), name or part.filename)
-    try:
-        another = await reader.next()
-    except ValueError as error:
-        raise _malformed(error) from error
-    if another is not None:
-        raise InvalidInput(
-            [InputProblem("body", "the form holds more than one field: send one file at a time")]
-        )
-    return artifact
+    return await _keep(folder, _bounded(_pieces(reader, part), limit), name or part.filename)
 
 
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+async def _pieces(reader: MultipartReader, part: BodyPartReader) -> AsyncIterator[bytes]:
+    """Yield the bytes of *part*; raise unless the form ends well, so that nothing of a broken one is kept."""
     try:
         while piece := await part.read_chunk(_PIECE_BYTES):
             yield piece
+        another = await reader.next()
     except (ValueError, AssertionError) as error:
         raise _malformed(error) from error
+    if another is not None:
+        problem = InputProblem("body", "the form holds more than one field: send one file at a time")
+        raise InvalidInput([problem])
 
 
 def _malformed(error: Exception) -> web.HTTPBadRequest:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
+from orchestrator.definition.catalog import Catalog
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
@@ -73,9 +74,15 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def connectors() -> dict[str, Connector]:
     return {"pizi": connect(PiziSettings(api_key=SecretStr(API_KEY), rate_limits=[]))}
+
+
+@pytest.fixture(scope="session")
+def known(connectors: dict[str, Connector]) -> Catalog:
+    """What definitions may use; made once, because the schemas of all operations take their time."""
+    return catalog(connectors)
 
 
 @pytest.fixture
@@ -88,8 +95,8 @@ def shelf(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(shelf: Path, connectors: dict[str, Connector]) -> Library:
-    library = Library([shelf], catalog(connectors))
+def library(shelf: Path, known: Catalog) -> Library:
+    library = Library([shelf], known)
     library.reload()
     return library
 

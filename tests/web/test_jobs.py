@@ -1,0 +1,156 @@
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import pytest
+from aiohttp.test_utils import TestClient
+from aiohttp.web import Application, Request
+
+from orchestrator.clock import SECOND, rfc3339
+from orchestrator.engine import triggers as t
+from orchestrator.errors import Failure
+from orchestrator.outcomes import Accepted, Done, Rejected, ResultFile
+from orchestrator.runtime.worker import Worker
+from orchestrator.store.rows import Delivery
+from orchestrator.store.sqlite import SqliteStore
+
+Client = TestClient[Request, Application]
+Start = Callable[..., Awaitable[dict[str, Any]]]
+Pages = Callable[[str], Awaitable[Sequence[Sequence[dict[str, Any]]]]]
+MODEL = {"uuid": "b6e7a1b9-f421-45f3-9c18-22f1c63c1138", "name": "Ada"}
+
+
+class World(Protocol):
+    checks: dict[str, int]
+
+
+async def job_of(client: Client, job: str) -> dict[str, Any]:
+    answer = await client.get(f"/api/v1/jobs/{job}")
+    assert answer.status == 200, await answer.text()
+    found: dict[str, Any] = await answer.json()
+    return found
+
+
+async def test_a_job_shows_its_request_as_sent_but_for_what_is_secret(client: Client, start: Start) -> None:
+    run = await start()
+
+    job = await job_of(client, run["steps"][0]["job"])
+
+    assert job["request"]["gender"] == "female"
+    assert job["request"]["name"] == "Ada"
+    assert job["request"]["callbackUrl"] == f"https://hooks.example.com/callbacks/pizi/{job['id']}"
+    assert job["sent"]["method"] == "POST"
+    assert job["sent"]["path"].endswith("/models")
+    assert (job["status"], job["response"], job["answers"], job["deliveries"]) == ("submitting", None, [], [])
+    assert "pizi-key-of-this-test" not in str(job)
+
+
+async def test_a_job_shows_what_became_known_about_it(client: Client, start: Start, worker: Worker) -> None:
+    run = await start()
+    await start()
+    id = run["steps"][0]["job"]
+    await worker.handle(run["id"], t.SubmitAnswered, job=id, outcome=Accepted("task-1"))
+    asked_at = worker.clock.now()
+    done = Done(output=MODEL, files=(ResultFile("https://pizi.example/ada.png"),), credits=2)
+    await worker.handle(run["id"], t.Checked, job=id, outcome=done, asked_at=asked_at)
+    await worker.handle(run["id"], t.Collected, job=id, output=MODEL, artifacts=[])
+
+    job = await job_of(client, id)
+
+    assert (job["status"], job["task_id"], job["credits"]) == ("succeeded", "task-1", 2)
+    assert job["response"] == MODEL
+    assert job["request"]["gender"] == "female"
+    assert [answer["type"] for answer in job["answers"]] == [
+        "orchestrator.job.submitted",
+        "orchestrator.job.collecting",
+        "orchestrator.job.succeeded",
+    ]
+
+
+async def test_a_refused_job_shows_the_refusal(client: Client, start: Start, worker: Worker) -> None:
+    run = await start()
+    id = run["steps"][0]["job"]
+    refusal = Rejected(Failure("invalid_request", "no such gender", "E17"))
+    await worker.handle(run["id"], t.SubmitAnswered, job=id, outcome=refusal)
+
+    job = await job_of(client, id)
+
+    assert job["error"] == {"class": "invalid_request", "code": "E17", "message": "no such gender"}
+    assert [answer["type"] for answer in job["answers"]] == [
+        "orchestrator.job.rejected",
+        "orchestrator.job.failed",
+    ]
+
+
+async def test_a_job_names_its_deliveries_oldest_first(
+    client: Client, start: Start, store: SqliteStore
+) -> None:
+    run = await start()
+    id = run["steps"][0]["job"]
+    deliveries = [f"dlv_{n:026}" for n in range(3)]
+    for n, delivery in enumerate(deliveries):
+        await store.put(
+            Delivery(
+                id=delivery,
+                job=id,
+                connection="pizi",
+                received_at=n * SECOND,
+                method="POST",
+                query="",
+                headers=b"[]",
+                content_type="application/json",
+                body=b"{}",
+                size=2,
+                remote="127.0.0.1",
+            )
+        )
+
+    assert (await job_of(client, id))["deliveries"] == deliveries
+
+
+@pytest.mark.parametrize("job", ["job_00000000000000000000000000", "%00", "x"])
+async def test_a_job_that_is_not_there_is_not_found(client: Client, job: str) -> None:
+    assert (await client.get(f"/api/v1/jobs/{job}")).status == 404
+
+
+async def test_jobs_are_listed_newest_first_and_filtered(client: Client, start: Start, pages: Pages) -> None:
+    runs = [await start() for _ in range(3)]
+    jobs = [run["steps"][0]["job"] for run in runs]
+
+    async def found(query: str) -> list[str]:
+        return [job["id"] for page in await pages(f"/api/v1/jobs?{query}") for job in page]
+
+    assert await found("limit=1") == jobs[::-1]
+    assert await found(f"run={runs[1]['id']}") == [jobs[1]]
+    assert await found("status=submitting&connection=pizi") == jobs[::-1]
+    assert await found("status=failed") == []
+    assert await found("connection=perfect") == []
+
+
+@pytest.mark.parametrize("query", ["status=running", "limit=999", "cursor=!", "step=model"])
+async def test_a_query_that_is_wrong_is_refused(client: Client, query: str) -> None:
+    assert (await client.get(f"/api/v1/jobs?{query}")).status == 422
+    assert (await client.get(f"/api/v1/waiting?{query}")).status == 422
+
+
+async def test_the_waiting_board_shows_what_is_open_the_longest_waiting_first(
+    client: Client, start: Start, pages: Pages, worker: Worker, world: World
+) -> None:
+    runs = [await start() for _ in range(3)]
+    jobs = [run["steps"][0]["job"] for run in runs]
+    await worker.handle(runs[0]["id"], t.SubmitAnswered, job=jobs[0], outcome=Accepted("task-1"))
+    refusal = Rejected(Failure("invalid_request", "no"))
+    await worker.handle(runs[1]["id"], t.SubmitAnswered, job=jobs[1], outcome=refusal)
+    world.checks[jobs[0]] = 7 * SECOND
+
+    board = [entry for page in await pages("/api/v1/waiting?limit=1") for entry in page]
+
+    first = await job_of(client, jobs[0])
+    assert [entry["job"] for entry in board] == [jobs[0], jobs[2]]
+    assert [entry["status"] for entry in board] == ["waiting", "submitting"]
+    assert [entry["waiting_for"] for entry in board] == ["its result", "the answer to its submit"]
+    assert board[0]["connection"] == "pizi"
+    assert board[0]["since"] == first["submitted_at"]
+    assert board[0]["deadline_at"] == first["deadline_at"]
+    assert board[0]["next_check_at"] == first["next_check_at"]
+    assert board[0]["last_check_at"] == rfc3339(7 * SECOND)
+    assert board[1]["last_check_at"] is None
