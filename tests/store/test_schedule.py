@@ -131,3 +131,5 @@ async def test_slots_are_held_by_what_is_or_may_still_be_at_the_provider(
     )
 
     assert await schedule.in_flight() == {"pizi": 3, "perfect": 2}
+    await schedule.postpone("job_006", None)
+    assert await schedule.in_flight() == {"pizi": 3, "perfect": 1}

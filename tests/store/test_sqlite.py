@@ -272,6 +272,14 @@ async def test_no_question_reads_a_whole_table(store: SqliteStore, path: Path, n
     assert name in _SORTED or not [line for line in plan if "TEMP B-TREE" in line]
 
 
+async def test_slots_are_counted_from_an_index_alone(store: SqliteStore, path: Path) -> None:
+    other = sqlite3.connect(path)
+    plan = [row[3] for row in other.execute(f"EXPLAIN QUERY PLAN {queries.load('sqlite')['in_flight']}")]
+    other.close()
+
+    assert plan == ["SCAN jobs USING COVERING INDEX jobs_in_flight"]
+
+
 # --- trouble ----------------------------------------------------------------------------------
 
 

@@ -218,10 +218,10 @@ WHERE j.status IN (SELECT value FROM json_each(:statuses)) AND j.id > :after
 ORDER BY j.id LIMIT :limit;
 
 -- name: in_flight
--- At the provider, or ended here while its task may still run there (it is looked at until its deadline).
+-- The condition is that of the index `jobs_in_flight`, word for word, so that the index alone is read.
 SELECT connection, count(*) FROM jobs
 WHERE status IN ('submitting', 'waiting', 'collecting', 'uncertain')
-   OR (status IN ('cancelled', 'timed_out') AND wake_at IS NOT NULL)
+   OR (lane = 'look' AND wake_at IS NOT NULL)
 GROUP BY connection;
 
 -- name: number
