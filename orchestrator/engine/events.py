@@ -345,7 +345,9 @@ def _leaves(cls: type[Event]) -> list[type[Event]]:
     return [leaf for sub in cls.__subclasses__() for leaf in (_leaves(sub) or [sub])]
 
 
-KINDS: dict[str, type[Event]] = {cls.type: cls for cls in _leaves(Event)}
+# A slotted dataclass replaces the class it was written as, which may be collected later: its base
+# classes can still be among the leaves here, and have no name.
+KINDS: dict[str, type[Event]] = {cls.type: cls for cls in _leaves(Event) if cls.type}
 """Every event by its name in the log."""
 
 

@@ -1,0 +1,78 @@
+"""
+The command line: starts the server and the simulators, and talks to a running server.
+
+What a command needs beyond click is imported when it runs, so that `orchestrator --help`
+answers at once. Exit codes: 0 done, 1 the thing asked about failed, 2 wrong usage or
+invalid input, 3 server not reachable.
+"""
+
+from typing import Any
+
+import click
+
+from orchestrator import __version__
+from orchestrator.cli.connections import connections
+from orchestrator.cli.deliveries import deliveries
+from orchestrator.cli.demo import demo
+from orchestrator.cli.events import events
+from orchestrator.cli.jobs import jobs
+from orchestrator.cli.run import run
+from orchestrator.cli.runs import runs
+from orchestrator.cli.serve import serve
+from orchestrator.cli.simulate import simulate
+from orchestrator.cli.trouble import Trouble
+from orchestrator.cli.validate import validate
+from orchestrator.cli.waiting import waiting
+from orchestrator.cli.workflows import workflows
+from orchestrator.errors import OrchestratorError
+
+
+class _Commands(click.Group):
+    """Tells what this package foresaw in a sentence; a traceback is left to bugs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OrchestratorError as error:
+            raise Trouble(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise Trouble(f"{place}{error.strerror or error}") from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="orchestrator")
+def cli() -> None:
+    """
+    Run chains of AI media tasks at providers that answer by callback.
+
+    `orchestrator demo` shows everything at once, without accounts. The commands from `run` on talk to a
+    running server: --server or ORCHESTRATOR_SERVER says where it is, ORCHESTRATOR_API_KEY holds the key.
+    """
+
+
+for _command in (
+    demo,
+    serve,
+    simulate,
+    validate,
+    run,
+    runs,
+    jobs,
+    waiting,
+    events,
+    deliveries,
+    workflows,
+    connections,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit with its code."""
+    cli()

@@ -1,0 +1,89 @@
+"""`orchestrator deliveries`: what providers sent to callback URLs, exactly as it came."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from orchestrator.cli.client import Client, part, with_client
+from orchestrator.cli.options import json_option, limit_option
+
+SHOWN_BYTES_MAX = 16_384
+"""A longer body is not put on a terminal unasked."""
+
+
+@click.group()
+def deliveries() -> None:
+    """See what came on callback URLs."""
+
+
+@deliveries.command("list")
+@click.option("--job", metavar="ID", help="Only those for one job.")
+@click.option("--status", metavar="VERDICT", help="Only those with one verdict, such as late or pending.")
+@limit_option(20)
+@json_option
+@with_client
+def list_deliveries(client: Client, job: str | None, status: str | None, limit: int, as_json: bool) -> None:
+    """List deliveries, newest first."""
+    from orchestrator.cli import render
+
+    items = list(client.items("/deliveries", limit, job=job, status=status))
+    if as_json:
+        render.print_json(items)
+        return
+    rows = [
+        (
+            item["id"],
+            render.local(item["received_at"]),
+            item["connection"],
+            render.colored(item["verdict"]),
+            item["method"],
+            render.size(item["size"]),
+            item["job"],
+        )
+        for item in items
+    ]
+    columns = ("id", "received", "connection", "verdict", "method", "size", "job")
+    render.show_list(columns, rows, "no deliveries")
+
+
+@deliveries.command()
+@click.argument("delivery")
+@click.option(
+    "--body", "only_body", is_flag=True, help="Print the exact bytes of its body, and nothing else."
+)
+@json_option
+@with_client
+def show(client: Client, delivery: str, only_body: bool, as_json: bool) -> None:
+    """Show one delivery with its headers and body."""
+    from orchestrator.cli import render
+
+    path = f"/deliveries/{part(delivery)}"
+    if only_body:
+        sys.stdout.buffer.write(client.raw(f"{path}/body"))
+        return
+    item = client.get(path)
+    if as_json:
+        render.print_json(item)
+        return
+    out = render.console()
+    out.print(render.pairs(_facts(item)))
+    out.print(render.pairs([("query", item["query"]), *_headers(item)]))
+    if 0 < item["size"] <= SHOWN_BYTES_MAX:
+        click.echo("\n" + render.plain(client.raw(f"{path}/body").decode("utf-8", "replace")))
+    elif item["size"]:
+        click.echo(f"\nThe body is long: orchestrator deliveries show {delivery} --body > body")
+
+
+def _headers(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(f"{name}:", value) for name, value in item["headers"]]
+
+
+def _facts(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    from orchestrator.cli import render
+
+    names = ("id", "job", "connection", "verdict", "duplicate_of", "error")
+    request = f"{item['method']} {item['content_type']}, {render.size(item['size'])}, from {item['remote']}"
+    received = ("received", render.local(item["received_at"]))
+    return [*((name.replace("_", " "), item.get(name)) for name in names), received, ("request", request)]

@@ -1,0 +1,93 @@
+"""`orchestrator jobs`: each attempt of a step at a provider, what was sent and what came back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from orchestrator.cli.client import Client, part, with_client
+from orchestrator.cli.options import json_option, limit_option
+
+
+@click.group()
+def jobs() -> None:
+    """See jobs: one attempt of one step each."""
+
+
+@jobs.command("list")
+@click.option("--run", metavar="ID", help="Only those of one run.")
+@click.option("--status", metavar="STATUS", help="Only those with one status, such as waiting or uncertain.")
+@click.option("--connection", metavar="NAME", help="Only those at one connection.")
+@limit_option(20)
+@json_option
+@with_client
+def list_jobs(
+    client: Client, run: str | None, status: str | None, connection: str | None, limit: int, as_json: bool
+) -> None:
+    """List jobs, newest first."""
+    from orchestrator.cli import render
+
+    items = list(client.items("/jobs", limit, run=run, status=status, connection=connection))
+    if as_json:
+        render.print_json(items)
+        return
+    rows = [
+        (
+            item["id"],
+            render.instance_name(item, "step"),
+            f"{item['connection']}/{item['operation']}",
+            render.colored(item["status"]),
+            render.local(item["created_at"]),
+            render.took(item),
+            item["task_id"],
+            item["run"],
+        )
+        for item in items
+    ]
+    columns = ("id", "step", "operation", "status", "created", "took", "task", "run")
+    render.show_list(columns, rows, "no jobs")
+
+
+@jobs.command()
+@click.argument("job")
+@json_option
+@with_client
+def show(client: Client, job: str, as_json: bool) -> None:
+    """Show one job: the request as sent, the answers, the deliveries."""
+    from orchestrator.cli import render
+    from orchestrator.cli.narration import Narrator
+
+    item = client.get(f"/jobs/{part(job)}")
+    if as_json:
+        render.print_json(item)
+        return
+    out = render.console()
+    out.print(render.pairs(_facts(item)))
+    for name in ("request", "response"):
+        if item.get(name) is not None:
+            click.secho(f"\n{name}", bold=True)
+            click.echo(render.pretty(item[name]))
+    narrator = Narrator(look_up=lambda _: item)
+    if item.get("answers"):
+        click.secho("\nwhat became known", bold=True)
+    for answer in item.get("answers") or ():
+        out.print(narrator.tell(answer).text())
+
+
+def _facts(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    from orchestrator.cli import render
+
+    times = ("created_at", "submitted_at", "next_check_at", "deadline_at", "finished_at")
+    return [
+        ("id", item["id"]),
+        ("run", item["run"]),
+        ("step", render.instance_name(item, "step")),
+        ("attempt", str(item["attempt"])),
+        ("operation", f"{item['connection']}/{item['operation']}"),
+        ("status", render.colored(item["status"])),
+        ("task", item["task_id"]),
+        ("credits", render.amount(item["credits"])),
+        ("error", render.error_text(item["error"])),
+        *((name.removesuffix("_at").replace("_", " "), render.local(item[name])) for name in times),
+        ("deliveries", ", ".join(item.get("deliveries") or ())),
+    ]

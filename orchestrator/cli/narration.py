@@ -1,0 +1,277 @@
+"""Tells the log in words: when, about what, what happened, and why that is so."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.text import Text
+
+from orchestrator.cli.render import (
+    amount,
+    artifact_text,
+    error_text,
+    instance_name,
+    local,
+    moment,
+    plain,
+)
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event in words. *why* is empty where *what* says it all."""
+
+    at: str
+    subject: str
+    what: str
+    why: str = ""
+
+    def text(self) -> Text:
+        """Return it as a line for a terminal."""
+        line = Text.assemble((self.at, "dim"), "  ", (f"{self.subject:<12}", "bold"), "  ", self.what)
+        return line.append(f" — {self.why}", style="dim") if self.why else line
+
+
+@dataclass(slots=True)
+class Narrator:
+    """
+    Turns events into words, and remembers which step a job belongs to.
+
+    *look_up* is asked for a job whose beginning was not told: its object, or None.
+    """
+
+    look_up: Callable[[str], Object | None] = lambda job: None
+    _jobs: dict[str, Object] = field(default_factory=dict)
+
+    def tell(self, event: Object) -> Told:
+        """Return *event*, a CloudEvent of ours, in words; an unknown kind is told by its name."""
+        kind = str(event.get("type", "")).removeprefix("orchestrator.")
+        data = event.get("data") or {}
+        if kind == "job.created":
+            self._jobs[str(data.get("job"))] = data
+        what, why = _WORDS[kind](data, self._job(data)) if kind in _WORDS else (plain(kind), plain(data))
+        return Told(_clock(event.get("time")), self._subject(kind, data), what, why)
+
+    def _job(self, data: Object) -> Object:
+        job = data.get("job")
+        if not isinstance(job, str):
+            return {}
+        if job not in self._jobs:
+            self._jobs[job] = self.look_up(job) or {}
+        return self._jobs[job]
+
+    def _subject(self, kind: str, data: Object) -> str:
+        if kind.startswith("run."):
+            return "run"
+        if "step" in data:
+            return instance_name(data, "step")
+        job = self._job(data)
+        return instance_name(job, "step") if job else plain(data.get("job"))[-8:]
+
+
+def tell_all(events: Iterable[Object]) -> list[Told]:
+    """Return *events* in words."""
+    narrator = Narrator()
+    return [narrator.tell(event) for event in events]
+
+
+def _clock(text: str | None) -> str:
+    at = moment(text)
+    return f"{at.astimezone():%H:%M:%S}.{at.microsecond // 1000:03}" if at is not None else "??:??:??.???"
+
+
+# --- one function a kind of event: (data, its job) to (what, why) ------------------------------
+
+Words = tuple[str, str]
+
+
+def _at(micros: Any) -> str:
+    from orchestrator.times import rfc3339
+
+    return local(rfc3339(micros))[11:] if isinstance(micros, int) else ""
+
+
+def _run_created(data: Object, job: Object) -> Words:
+    return f"{plain(data.get('workflow'))} is stored with its inputs", "from here on it survives a crash"
+
+
+def _run_started(data: Object, job: Object) -> Words:
+    return "starts", ""
+
+
+def _run_cancel_requested(data: Object, job: Object) -> Words:
+    cause = "its time is over" if data.get("cause") == "timeout" else "a person asked for it"
+    return "is to end: nothing new is submitted", plain(data.get("reason")) or cause
+
+
+def _run_succeeded(data: Object, job: Object) -> Words:
+    return f"succeeded with {', '.join(map(plain, data.get('outputs') or ())) or 'no outputs'}", ""
+
+
+def _failed(data: Object, job: Object) -> Words:
+    return "failed", error_text(data.get("error"))
+
+
+def _cancelled(data: Object, job: Object) -> Words:
+    return "cancelled", ""
+
+
+def _step_started(data: Object, job: Object) -> Words:
+    return "starts", "all it needs has ended" if data.get("index") is None else ""
+
+
+def _step_expanded(data: Object, job: Object) -> Words:
+    count = data.get("count")
+    return f"its list has {count} item{'' if count == 1 else 's'}", "one instance for each"
+
+
+def _step_skipped(data: Object, job: Object) -> Words:
+    return "skipped", plain(data.get("reason"))
+
+
+def _step_succeeded(data: Object, job: Object) -> Words:
+    return ("succeeded", "") if data.get("job") else ("every instance has ended", "")
+
+
+def _retry_scheduled(data: Object, job: Object) -> Words:
+    return f"attempt {data.get('attempt')} follows at {_at(data.get('due_at'))}", error_text(
+        data.get("error")
+    )
+
+
+def _job_created(data: Object, job: Object) -> Words:
+    use = f"{plain(data.get('connection'))}/{plain(data.get('operation'))}"
+    attempt = data.get("attempt") or 1
+    return f"job for {use}" + (f", attempt {attempt}" if attempt > 1 else ""), ""
+
+
+def _job_submitting(data: Object, job: Object) -> Words:
+    return "the request is written down before it is sent", "so that no crash can pay twice"
+
+
+def _job_submitted(data: Object, job: Object) -> Words:
+    check = _at(data.get("check_at"))
+    why = f"looked at from {check} on, should no callback come" if check else ""
+    return (
+        f"accepted by {plain(job.get('connection')) or 'the provider'}: task {plain(data.get('task_id'))}",
+        why,
+    )
+
+
+def _job_rejected(data: Object, job: Object) -> Words:
+    if not data.get("wait"):
+        return "not accepted", error_text(data.get("error"))
+    return f"not accepted now, sent again at {_at(data.get('due_at'))}", error_text(data.get("error"))
+
+
+def _job_uncertain(data: Object, job: Object) -> Words:
+    what = f"nobody knows whether it was accepted; looked for until {_at(data.get('until'))}"
+    return what, plain(data.get("reason"))
+
+
+def _job_adopted(data: Object, job: Object) -> Words:
+    found = {
+        "resend": "sending the same request again told it",
+        "look_up": "it was found at the provider",
+        "callback": "its callback arrived",
+        "operator": "a person said which it is",
+    }
+    task = plain(data.get("task_id") or data.get("resource_id"))
+    return f"the submit was accepted: task {task}", found.get(str(data.get("source")), "")
+
+
+def _job_callback_received(data: Object, job: Object) -> Words:
+    kept = f"kept as {plain(data.get('delivery'))} before it was answered"
+    match data.get("verdict"):
+        case "accepted":
+            return "callback arrived", kept
+        case "duplicate":
+            return "the same callback again: nothing to do", f"repeats {plain(data.get('duplicate_of'))}"
+        case "late":
+            return "callback after the end: nothing to do", kept
+        case verdict:
+            return f"callback that is not believed ({plain(verdict)})", plain(data.get("error")) or kept
+
+
+def _job_progressed(data: Object, job: Object) -> Words:
+    progress, check = data.get("progress"), _at(data.get("check_at"))
+    return (
+        f"under way{f': {plain(progress)}' if progress else ''}",
+        f"looked at again at {check}" if check else "",
+    )
+
+
+def _job_contradicted(data: Object, job: Object) -> Words:
+    return "two sources tell different things; the first one stands", plain(data.get("reason"))
+
+
+def _job_collecting(data: Object, job: Object) -> Words:
+    sources = {
+        "callback": "the callback told it",
+        "check": "a look at the task told it",
+        "submit": "the answer to the submit told it",
+    }
+    return "the result is there and is being fetched", sources.get(str(data.get("source")), "")
+
+
+def _artifact_stored(data: Object, job: Object) -> Words:
+    artifact = data.get("artifact") or {}
+    digest = plain(artifact.get("digest"))
+    return f"file is ours: {artifact_text(artifact)}", f"{digest[:19]}…" if digest else ""
+
+
+def _job_succeeded(data: Object, job: Object) -> Words:
+    credits = data.get("credits")
+    return "result and files are ours", f"credits: {amount(credits)}" if credits is not None else ""
+
+
+def _job_timed_out(data: Object, job: Object) -> Words:
+    return "the deadline came before the result", error_text(data.get("error"))
+
+
+def _job_cancelled(data: Object, job: Object) -> Words:
+    return "nobody waits for it any more", "a result that comes late is kept" if data.get("watched") else ""
+
+
+def _job_late_result(data: Object, job: Object) -> Words:
+    return "a result came after the end", "it was paid for, so it is kept"
+
+
+def _delivery_overflow(data: Object, job: Object) -> Words:
+    return f"more than {data.get('limit')} callbacks: only counted from here on", ""
+
+
+_WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
+    "run.created": _run_created,
+    "run.started": _run_started,
+    "run.cancel_requested": _run_cancel_requested,
+    "run.succeeded": _run_succeeded,
+    "run.failed": _failed,
+    "run.cancelled": _cancelled,
+    "step.started": _step_started,
+    "step.expanded": _step_expanded,
+    "step.skipped": _step_skipped,
+    "step.succeeded": _step_succeeded,
+    "step.failed": _failed,
+    "step.cancelled": _cancelled,
+    "retry.scheduled": _retry_scheduled,
+    "job.created": _job_created,
+    "job.submitting": _job_submitting,
+    "job.submitted": _job_submitted,
+    "job.rejected": _job_rejected,
+    "job.uncertain": _job_uncertain,
+    "job.adopted": _job_adopted,
+    "job.callback_received": _job_callback_received,
+    "job.progressed": _job_progressed,
+    "job.contradicted": _job_contradicted,
+    "job.collecting": _job_collecting,
+    "artifact.stored": _artifact_stored,
+    "job.succeeded": _job_succeeded,
+    "job.failed": _failed,
+    "job.timed_out": _job_timed_out,
+    "job.cancelled": _job_cancelled,
+    "job.late_result": _job_late_result,
+    "delivery.overflow": _delivery_overflow,
+}

@@ -1,0 +1,96 @@
+"""`orchestrator run`: starts a run, and follows it to its end if asked to."""
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+
+from orchestrator.cli.client import Client, part, with_client
+from orchestrator.cli.options import json_option
+from orchestrator.cli.trouble import FAILED, Unreachable
+
+
+@click.command(short_help="Start a run.")
+@click.argument("workflow")
+@click.option(
+    "-i",
+    "--input",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An input: text where the schema says string, else JSON; @FILE uploads; again appends to an array.",
+)
+@click.option(
+    "--inputs",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Inputs as JSON or YAML (- for standard input); -i wins.",
+)
+@click.option(
+    "--label", "labels", multiple=True, metavar="K=V", help="A label to find the run by; repeatable."
+)
+@click.option("--wait", is_flag=True, help="Show progress until the end; exit 0 if it succeeded, else 1.")
+@json_option
+@with_client
+@click.pass_context
+def run(
+    context: click.Context,
+    client: Client,
+    workflow: str,
+    pairs: tuple[str, ...],
+    file: Path | None,
+    labels: tuple[str, ...],
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Start a run of WORKFLOW."""
+    from orchestrator.cli import inputs, progress, render
+
+    given, named = inputs.read_pairs(pairs, "-i"), inputs.read_labels(labels)
+    from_file = inputs.read_file(file)
+    schemas = client.get(f"/workflows/{part(workflow)}")["inputs"]
+    values = from_file | inputs.build(given, schemas, lambda path: upload(client, path))
+    started = start(client, {"workflow": workflow, "inputs": values, "labels": named})
+    if not wait:
+        _show_started(started, as_json)
+        return
+    try:
+        ended = progress.follow(client, started["id"], render.console(stderr=True))
+    except KeyboardInterrupt:
+        progress.say(f"\nThe run goes on: orchestrator runs show {started['id']} (or runs cancel)")
+        raise
+    if as_json:
+        render.print_json(ended)
+    else:
+        for line in render.output_lines(ended["outputs"] or {}, client.server):
+            click.echo(line)
+    if ended["status"] != "succeeded":
+        progress.say(f"the run {ended['status']}: {render.error_text(ended['error'])}".rstrip(": "))
+        context.exit(FAILED)
+
+
+def upload(client: Client, path: Path) -> str:
+    """Send a file to the server and return the reference that stands for it in inputs."""
+    return f"artifact:{client.upload(path)['digest']}"
+
+
+def start(client: Client, body: dict[str, Any]) -> dict[str, Any]:
+    """Start a run; should the answer get lost, ask again under the same key, which gives the same run."""
+    key = {"Idempotency-Key": f"cli-{uuid4()}"}
+    try:
+        started = client.post("/runs", body, key)
+    except Unreachable:
+        started = client.post("/runs", body, key)
+    return dict(started)
+
+
+def _show_started(started: dict[str, Any], as_json: bool) -> None:
+    from orchestrator.cli import progress, render
+
+    if as_json:
+        render.print_json(started)
+        return
+    click.echo(started["id"])
+    progress.say(f"follow it with: orchestrator events --follow --run {started['id']}")

@@ -1,0 +1,108 @@
+"""`orchestrator runs`: the runs there are and were, and how to end one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from orchestrator.cli.client import Client, part, with_client
+from orchestrator.cli.options import json_option, limit_option
+
+
+@click.group()
+def runs() -> None:
+    """See runs, and cancel them."""
+
+
+@runs.command("list")
+@click.option("--status", metavar="STATUS", help="Only those with one status, such as running or failed.")
+@click.option("--workflow", metavar="NAME", help="Only those of one workflow.")
+@click.option("--label", metavar="K=V", help="Only those with this label.")
+@limit_option(20)
+@json_option
+@with_client
+def list_runs(
+    client: Client, status: str | None, workflow: str | None, label: str | None, limit: int, as_json: bool
+) -> None:
+    """List runs, newest first."""
+    from orchestrator.cli import render
+    from orchestrator.cli.inputs import read_pairs
+
+    wanted = ":".join(read_pairs([label], "--label")[0]) if label is not None else None
+    items = list(client.items("/runs", limit, status=status, workflow=workflow, label=wanted))
+    if as_json:
+        render.print_json(items)
+        return
+    rows = [
+        (
+            item["id"],
+            item["workflow"],
+            render.colored(item["status"]),
+            render.local(item["created_at"]),
+            render.took(item),
+            render.error_text(item["error"]) or _labels(item),
+        )
+        for item in items
+    ]
+    columns = ("id", "workflow", "status", "created", "took", "")
+    render.show_list(columns, rows, "no runs; start one with `orchestrator run WORKFLOW`")
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@with_client
+def show(client: Client, run: str, as_json: bool) -> None:
+    """Show one run: its steps, jobs, outputs and timeline."""
+    from orchestrator.cli import progress, render
+    from orchestrator.cli.narration import tell_all
+
+    item = client.get(f"/runs/{part(run)}")
+    if as_json:
+        render.print_json(item)
+        return
+    out = render.console()
+    out.print(render.run_heading(item))
+    facts = ((name, render.shortened(value)) for name, value in item["inputs"].items())
+    out.print(render.pairs([*facts, ("labels", _labels(item)), ("error", render.error_text(item["error"]))]))
+    out.print()
+    out.print(render.step_table(item, progress.needs_of(client, item)))
+    _heading("jobs")
+    for job in client.items("/jobs", run=run):
+        use = f"{job['connection']}/{job['operation']}"
+        out.print(
+            render.plain(f"{job['id']}  {render.instance_name(job, 'step')}  {use}  {job['status']}"),
+            markup=False,
+        )
+    if item["outputs"]:
+        _heading("outputs")
+        for line in render.output_lines(item["outputs"], client.server):
+            click.echo(line)
+    _heading("timeline")
+    for told in tell_all(client.items("/events", run=run)):
+        out.print(told.text())
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--reason", metavar="TEXT", help="Why; kept in the log.")
+@json_option
+@with_client
+def cancel(client: Client, run: str, reason: str | None, as_json: bool) -> None:
+    """Ask a run to end. Nothing new is submitted; what the providers have accepted is still collected."""
+    from orchestrator.cli import render
+
+    item = client.post(f"/runs/{part(run)}/cancel", {} if reason is None else {"reason": reason})
+    if as_json:
+        render.print_json(item)
+        return
+    ends = "is cancelled" if item["status"] == "cancelled" else "is being cancelled"
+    click.echo(f"{item['id']} {ends}")
+
+
+def _labels(item: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in item["labels"].items())
+
+
+def _heading(text: str) -> None:
+    click.secho(f"\n{text}", bold=True)

@@ -1,0 +1,86 @@
+"""Settings that point at simulated providers, so that nothing leaves this machine and nothing is paid."""
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orchestrator
+from orchestrator.errors import SettingsError
+from orchestrator.settings import Settings, connection_tables
+from orchestrator.simulators import server as simulators
+from orchestrator.simulators.options import Options
+
+SHIPPED = Path(orchestrator.__file__).parent / "workflows"
+"""The example workflows that come with the package."""
+
+LOOPBACK = "127.0.0.1"
+
+
+@asynccontextmanager
+async def simulated(options: Options, port: int = 0) -> AsyncIterator[simulators.Running]:
+    """Run simulators on loopback for as long as the block lasts."""
+    running = await simulators.start(options, host=LOOPBACK, port=port)
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+def kinds(settings: Settings) -> tuple[str, ...]:
+    """
+    Return the kinds to simulate: those of the configured connections, all when there are none.
+
+    Errors:  SettingsError for a kind that nobody simulates.
+    """
+    tables = connection_tables(settings)
+    for name, table in tables.items():
+        if table["kind"] not in simulators.SIMULATORS:
+            known = ", ".join(simulators.SIMULATORS)
+            raise SettingsError(
+                f"providers.{name}: there is no simulator for the kind '{table['kind']}' (there are: {known})"
+            )
+    return tuple(dict.fromkeys(str(table["kind"]) for table in tables.values())) or tuple(
+        simulators.SIMULATORS
+    )
+
+
+def pointed_at(settings: Settings, running: simulators.Running, data: Path) -> Settings:
+    """
+    Return *settings* with every connection at its simulator and everything kept below *data*.
+
+    The workflows folder stays where it is; where there is none, the shipped examples take its place.
+    """
+    tables = connection_tables(settings) or {kind: {"kind": kind} for kind in kinds(settings)}
+    providers = {name: _simulated(table, running) for name, table in tables.items()}
+    public = settings.listen.public
+    host = LOOPBACK if public.host in ("0.0.0.0", "::") else public.host
+    return settings.model_copy(
+        update={
+            "public_url": f"http://{f'[{host}]' if ':' in host else host}:{public.port}",
+            "callbacks": "on",
+            "store": f"sqlite:///{data / 'orchestrator.db'}",
+            "artifacts": data / "artifacts",
+            "workflows": settings.workflows if settings.workflows.exists() else SHIPPED,
+            "providers": providers,
+        }
+    )
+
+
+def _simulated(table: dict[str, Any], running: simulators.Running) -> dict[str, Any]:
+    # The simulators have their provider's own paths, whatever else is configured.
+    own = {key: value for key, value in table.items() if key != "paths"}
+    return own | running.client_settings(str(table["kind"]))
+
+
+def free_ports(count: int) -> Sequence[int]:
+    """Return ports on loopback that nobody listened on a moment ago."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for each in held:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in held]
+    finally:
+        for each in held:
+            each.close()

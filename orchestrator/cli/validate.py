@@ -1,0 +1,105 @@
+"""`orchestrator validate`: checks workflow files without a server, accounts or secrets."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.options import config_option
+from orchestrator.cli.trouble import FAILED
+from orchestrator.errors import Problem, SettingsError
+
+if TYPE_CHECKING:
+    from orchestrator.providers.base import Connector
+    from orchestrator.providers.registry import Kind
+
+PLACEHOLDER = "cGxhY2Vob2xkZXI="
+"""Stands for a credential that is not there; base64, because some credentials have to be."""
+
+
+@click.command(short_help="Check workflow files.")
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH…"
+)
+@config_option
+@click.option("--strict", is_flag=True, help="Count warnings as errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
+@click.pass_context
+def validate(
+    context: click.Context, paths: tuple[Path, ...], config: Path | None, strict: bool, as_json: bool
+) -> None:
+    """
+    Check workflow files; a folder stands for the YAML files in it.
+
+    Prints a line for each problem: file:line:column: message. Workflows may use the connections of the
+    settings; where these have none, every kind of provider counts as a connection of its own name.
+    """
+    from orchestrator.operations import workflows
+    from orchestrator.operations.plans import catalog
+
+    found = workflows.read(paths, catalog(connectors(config)))
+    if as_json:
+        from orchestrator.cli.render import print_json
+
+        print_json([problem_object(problem) for problem in found.problems])
+    else:
+        for problem in found.problems:
+            click.echo(str(problem))
+        click.echo(summary(found.problems, len(found.workflows)), err=True)
+    if found.errors or (strict and found.problems):
+        context.exit(FAILED)
+
+
+def problem_object(problem: Problem) -> dict[str, Any]:
+    """Return *problem* for machines."""
+    from orchestrator.operations.shapes import problem as shape
+
+    return shape(problem)
+
+
+def summary(problems: Any, good: int) -> str:
+    """Return how many files are good, and how many problems there are."""
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    parts = [_counted(good, "good workflow"), _counted(errors, "error")]
+    return ", ".join(parts + ([_counted(warnings, "warning")] if warnings else []))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def connectors(config: Path | None) -> dict[str, "Connector"]:
+    """
+    Return a connector for each connection of the settings, else one for each kind.
+
+    Credentials that are missing are made up: nothing is sent.
+    Errors:  SettingsError.
+    """
+    from orchestrator.providers.registry import KINDS
+    from orchestrator.settings import connection_tables, load, read_connection
+
+    settings = load(config, os.environ)
+    tables = connection_tables(settings) or {name: {"kind": name} for name in KINDS}
+    kinds = {name: known_kind(name, str(table["kind"])) for name, table in tables.items()}
+    filled = {name: _placeholders(kind) | tables[name] for name, kind in kinds.items()}
+    whole = settings.model_copy(update={"providers": filled})
+    return {name: kind.connect(read_connection(whole, name, kind.settings)) for name, kind in kinds.items()}
+
+
+def known_kind(connection: str, name: str) -> "Kind":
+    """Return the kind of a connection. Errors: SettingsError, naming those there are."""
+    from orchestrator.providers.registry import KINDS
+
+    if name not in KINDS:
+        known = ", ".join(KINDS)
+        raise SettingsError(f"providers.{connection}: there is no kind '{name}' (there are: {known})")
+    return KINDS[name]
+
+
+def _placeholders(kind: "Kind") -> dict[str, str]:
+    """Return a value for every setting of *kind* that has no default."""
+    required = (name for name, field in kind.settings.model_fields.items() if field.is_required())
+    given = {"base_url": "https://provider.invalid"}
+    return {name: given.get(name, PLACEHOLDER) for name in required}

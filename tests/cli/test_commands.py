@@ -1,0 +1,297 @@
+"""The commands from outside: help, usage, exit codes, what they print."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMANDS = (
+    "demo serve simulate validate run runs jobs waiting events deliveries workflows connections".split()
+)
+
+RUN = {
+    "id": "run_1",
+    "workflow": "shoot",
+    "digest": "sha256:1",
+    "status": "running",
+    "inputs": {"gender": "female"},
+    "labels": {"order": "12"},
+    "outputs": None,
+    "error": None,
+    "created_at": "2026-11-20T17:00:00.000000Z",
+    "started_at": None,
+    "finished_at": None,
+    "credits": {},
+    "steps": [],
+}
+SHOOT = {
+    "name": "shoot",
+    "description": "Pictures.",
+    "digest": "sha256:1",
+    "inputs": {"gender": {"type": "string"}, "photos": {"type": "array", "items": {"type": "string"}}},
+    "required": ["photos"],
+    "steps": [{"id": "model", "uses": "pizi/create_model", "needs": [], "for_each": False}],
+    "outputs": ["images"],
+}
+SUCCEEDED = {**RUN, "status": "succeeded", "finished_at": "2026-11-20T17:00:09Z", "outputs": {"count": 2}}
+FAILED = {
+    **RUN,
+    "status": "failed",
+    "finished_at": "2026-11-20T17:00:09Z",
+    "error": {"class": "task_failed", "code": "no_face", "message": "No face."},
+}
+PAGE: dict[str, Any] = {"items": [], "next_cursor": None}
+
+
+# --- help and usage --------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = "import sys; sys.argv[1:] = ['--help']\ntry:\n import orchestrator.cli as c; c.main()\nfinally:\n print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert [
+        line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines()[: len(COMMANDS)]
+    ] == COMMANDS
+    assert not {"aiohttp", "pydantic", "rich", "asyncio", "orjson", "PIL"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(call: Any, command: str) -> None:
+    done = call(command, "-h")
+
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Usage: cli {command}")
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "orchestrator", "--version"], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout.split()[0]) == (0, "orchestrator,")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["sere"],
+        ["validate"],
+        ["validate", "no-such-file.yaml"],
+        ["run"],
+        ["runs", "list", "--limit", "0"],
+        ["runs", "list", "--label", "nonsense"],
+        ["simulate", "--latency", "soon"],
+        ["simulate", "--latency", "3s..1s"],
+        ["simulate", "--fault", "los=0.1"],
+        ["simulate", "--limits", "some"],
+        ["serve", "--config", "no-such-file.toml"],
+    ],
+)
+def test_wrong_usage_ends_with_2(call: Any, args: list[str]) -> None:
+    done = call(*args)
+
+    assert done.exit_code == 2
+    assert done.stderr
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    "command", ["runs list", "run shoot", "events", "events -f", "waiting", "jobs show job_1"]
+)
+def test_without_a_server_commands_end_with_3(call: Any, command: str) -> None:
+    done = call(*command.split(), "--server", "http://127.0.0.1:1")
+
+    assert done.exit_code == 3
+    assert "is the server running? start it with `orchestrator serve`" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_setting_that_does_not_exist_is_told_without_a_traceback(call: Any, tmp_path: Path) -> None:
+    config = tmp_path / "orchestrator.toml"
+    config.write_text("publicurl = 1\n")
+
+    done = call("serve", "--config", str(config))
+
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"orchestrator: {config}: 'publicurl' is not a setting")
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def test_a_run_is_started_with_what_was_typed(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/runs", answer(RUN, 201))
+
+    done = call(
+        "run", "shoot", "-i", "gender=female", "-i", "photos=a", "--label", "order=12", "--server", stage.url
+    )
+
+    assert (done.exit_code, done.stdout) == (0, "run_1\n")
+    assert json.loads(stage.asked[-1].body) == {
+        "workflow": "shoot",
+        "inputs": {"gender": "female", "photos": ["a"]},
+        "labels": {"order": "12"},
+    }
+    assert stage.asked[-1].headers["Idempotency-Key"].startswith("cli-")
+
+
+def test_what_is_typed_wins_over_the_file(call: Any, stage: Any, answer: Any, tmp_path: Path) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/runs", answer(RUN, 201))
+    file = tmp_path / "inputs.yaml"
+    file.write_text("gender: male\nphotos: [b]\n")
+
+    call("run", "shoot", "--inputs", str(file), "-i", "gender=female", "--server", stage.url)
+
+    assert json.loads(stage.asked[-1].body)["inputs"] == {"gender": "female", "photos": ["b"]}
+
+
+@pytest.mark.parametrize(("end", "exit_code", "outputs"), [(SUCCEEDED, 0, "count  2\n"), (FAILED, 1, "")])
+def test_waiting_ends_as_the_run_does(
+    call: Any, stage: Any, answer: Any, end: dict[str, Any], exit_code: int, outputs: str
+) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/runs", answer(RUN, 201))
+    stage.on("/runs/run_1", answer(RUN), answer(RUN), answer(end))
+    started = {"type": "orchestrator.run.started", "time": RUN["created_at"], "sequence": "7", "data": {}}
+    stage.on("/events", answer({"items": [started], "next_cursor": None}), answer(PAGE))
+
+    done = call("run", "shoot", "-i", "photos=a", "--wait", "--server", stage.url)
+
+    assert (done.exit_code, done.stdout) == (exit_code, outputs)
+    assert "starts" in done.stderr
+    assert "after=7" in stage.asked[-1].path
+
+
+def test_json_of_a_finished_run_is_all_that_stands_on_standard_output(
+    call: Any, stage: Any, answer: Any
+) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/runs", answer(RUN, 201))
+    stage.on("/runs/run_1", answer(FAILED))
+    stage.on("/events", answer(PAGE))
+
+    done = call("run", "shoot", "-i", "photos=a", "--wait", "--json", "--server", stage.url)
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == FAILED
+    assert "the run failed: task_failed no_face: No face." in done.stderr
+
+
+def test_refused_inputs_are_told_place_by_place(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    errors = [{"location": "inputs.photos", "message": "is required"}]
+    problem = {"title": "Unprocessable Content", "errors": errors}
+    stage.on("/runs", answer(problem, 422, "application/problem+json"))
+
+    done = call("run", "shoot", "--server", stage.url)
+
+    assert done.exit_code == 2
+    assert done.stderr == "orchestrator: Unprocessable Content\n  inputs.photos: is required\n"
+
+
+def test_cancelling_a_run_that_has_ended_fails(call: Any, stage: Any, answer: Any) -> None:
+    problem = {"title": "Conflict", "detail": "run_1 has ended already: it is succeeded"}
+    stage.on("/runs/run_1/cancel", answer(problem, 409, "application/problem+json"))
+
+    done = call("runs", "cancel", "run_1", "--server", stage.url)
+
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "orchestrator: Conflict: run_1 has ended already: it is succeeded\n",
+    )
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+def test_a_list_for_people_is_a_table(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/runs", answer({"items": [FAILED], "next_cursor": None}))
+
+    done = call("runs", "list", "--label", "order=12", "--server", stage.url)
+
+    assert done.stdout.split()[:4] == ["id", "workflow", "status", "created"]
+    assert "run_1  shoot     failed" in done.stdout
+    assert "task_failed no_face: No face." in done.stdout
+    assert "label=order%3A12" in stage.asked[0].path
+
+
+def test_a_list_for_machines_is_an_array(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/runs", answer({"items": [RUN], "next_cursor": None}))
+
+    assert json.loads(call("runs", "list", "--json", "--server", stage.url).stdout) == [RUN]
+
+
+def test_an_empty_list_says_so_to_people_alone(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/waiting", answer(PAGE))
+
+    done = call("waiting", "--server", stage.url)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "nothing waits\n")
+
+
+def test_events_for_machines_are_lines(call: Any, stage: Any, answer: Any) -> None:
+    events = [{"type": "orchestrator.run.started", "sequence": str(n), "data": {}} for n in (1, 2)]
+    stage.on("/events", answer({"items": events, "next_cursor": None}))
+
+    done = call(
+        "events", "--json", "--type", "run.*", "--type", "job.*", "--since", "2h", "--server", stage.url
+    )
+
+    assert [json.loads(line) for line in done.stdout.splitlines()] == events
+    assert "since=2h&type=run.%2A%2Cjob.%2A" in stage.asked[0].path
+
+
+def test_events_of_a_run_are_told_from_its_beginning(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/events", answer(PAGE))
+
+    call("events", "--run", "run_1", "--server", stage.url)
+
+    assert "since" not in stage.asked[0].path
+
+
+def test_a_workflow_is_shown_with_inputs_and_steps(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+
+    done = call("workflows", "show", "shoot", "--server", stage.url)
+
+    assert 'photos  required  {"type": "array"' in done.stdout
+    assert "model  pizi/create_model" in done.stdout
+
+
+def test_a_delivery_gives_its_exact_bytes(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/deliveries/dlv_1/body", answer(b"\x00\xff\n", content_type="application/octet-stream"))
+
+    done = call("deliveries", "show", "dlv_1", "--body", "--server", stage.url)
+
+    assert done.stdout_bytes == b"\x00\xff\n"
+
+
+def test_a_delivery_is_shown_without_what_a_terminal_would_obey(call: Any, stage: Any, answer: Any) -> None:
+    delivery = {
+        "id": "dlv_1",
+        "job": "job_1",
+        "connection": "pizi",
+        "received_at": "2026-11-20T17:00:00Z",
+        "method": "POST",
+        "query": "",
+        "headers": [["User-Agent", "x"]],
+        "content_type": "text/plain",
+        "size": 4,
+        "remote": "127.0.0.1",
+        "verdict": "accepted",
+        "duplicate_of": None,
+        "error": None,
+    }
+    stage.on("/deliveries/dlv_1", answer(delivery))
+    stage.on("/deliveries/dlv_1/body", answer(b"\x1b[2J", content_type="text/plain"))
+
+    done = call("deliveries", "show", "dlv_1", "--server", stage.url)
+
+    assert "User-Agent:" in done.stdout
+    assert "\ufffd[2J" in done.stdout
+    assert "\x1b" not in done.stdout
