@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -8,6 +9,7 @@ from aiohttp.web import Application, Request
 from orchestrator.clock import SECOND, rfc3339
 from orchestrator.engine import triggers as t
 from orchestrator.errors import Failure
+from orchestrator.operations.workflows import Library
 from orchestrator.outcomes import Accepted, Done, Rejected, ResultFile
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.rows import Delivery
@@ -105,6 +107,23 @@ async def test_a_job_names_its_deliveries_oldest_first(
         )
 
     assert (await job_of(client, id))["deliveries"] == deliveries
+
+
+async def test_a_job_shows_nothing_of_its_neighbours(
+    client: Client, shelf: Path, library: Library, worker: Worker
+) -> None:
+    model = "uses: pizi/create_model, with: {gender: female, name: ${name}}"
+    steps = "".join(f"  {name}: {{{model.replace('${name}', name)}}}\n" for name in ("ada", "bea"))
+    (shelf / "pair.yaml").write_text(f"name: pair\ndescription: Two models.\nsteps:\n{steps}")
+    library.reload()
+    run = await (await client.post("/api/v1/runs", json={"workflow": "pair"})).json()
+    first, second = (step["job"] for step in run["steps"])
+    await worker.handle(run["id"], t.SubmitAnswered, job=first, outcome=Accepted("task-1"))
+
+    answered, other = await job_of(client, first), await job_of(client, second)
+
+    assert (answered["request"]["name"], other["request"]["name"]) == ("ada", "bea")
+    assert (len(answered["answers"]), len(other["answers"])) == (1, 0)
 
 
 @pytest.mark.parametrize("job", ["job_00000000000000000000000000", "%00", "x"])
