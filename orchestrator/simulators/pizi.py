@@ -52,6 +52,8 @@ BURST = 5
 
 _PICTURE_SCALE = 1.5
 _QUEUED_SHARE = 0.2
+_LOOKS = 12
+"""How many different pictures the same order can give: enough to the eye, few enough to remember."""
 _MODEL_STATUSES: Final = ("processing", "completed", "failed", "deleted")
 _PICTURE_STATUSES: Final = ("queued", "processing", "completed", "failed")
 
@@ -333,7 +335,7 @@ class Simulator:
         return str(uuid.UUID(bytes=self._options.digest("pizi", *key)[:16], version=4))
 
     def _picture_seed(self, *key: object) -> int:
-        return int.from_bytes(self._options.digest("pizi", "picture", *key)[:4], "big")
+        return int.from_bytes(self._options.digest("pizi", "picture", *key)[:4], "big") % _LOOKS
 
 
 def _base(request: web.Request, path: str) -> str:

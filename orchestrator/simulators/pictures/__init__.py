@@ -10,21 +10,23 @@ make pictures; the others change one that was handed in and raise `NotAPicture`
 when it cannot be read.
 """
 
-from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions, examined
-from orchestrator.simulators.pictures.landscapes import from_prompt
-from orchestrator.simulators.pictures.people import portrait
-from orchestrator.simulators.pictures.retouch import (
-    aged,
-    colorized,
-    converted,
-    cut_out,
-    enlarge,
-    hair,
-    makeup,
-    remove_object,
-    wig,
-)
-from orchestrator.simulators.pictures.scenes import product_shot
+from orchestrator.simulators.pictures import canvas, landscapes, people, retouch, scenes
+from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions
+from orchestrator.simulators.pictures.memory import remembered
+
+examined = remembered(canvas.examined)
+from_prompt = remembered(landscapes.from_prompt)
+portrait = remembered(people.portrait)
+product_shot = remembered(scenes.product_shot)
+aged = remembered(retouch.aged)
+colorized = remembered(retouch.colorized)
+converted = remembered(retouch.converted)
+cut_out = remembered(retouch.cut_out)
+enlarge = remembered(retouch.enlarge)
+hair = remembered(retouch.hair)
+makeup = remembered(retouch.makeup)
+remove_object = remembered(retouch.remove_object)
+wig = remembered(retouch.wig)
 
 __all__ = [
     "NotAPicture",
