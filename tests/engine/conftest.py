@@ -195,11 +195,16 @@ class World:
     def send(self, kind: type[t.Trigger], room: int = 0, **fields: Any) -> Decision:
         """Let the engine decide on a trigger at the present moment, and keep what it decides."""
         self.asked += 1
-        trigger = kind(at=self.now, entropy=blake2b(b"%d" % self.asked, digest_size=16).digest(), **fields)
+        trigger = kind(at=self.now, entropy=self.entropy(self.asked), **fields)
         decision = decide(self.plan, self.state, trigger, room={"paint": room})
         self.state = decision.state
         self.events += decision.events
         return decision
+
+    @staticmethod
+    def entropy(n: int) -> bytes:
+        """Return the 16 random bytes of the *n*-th trigger."""
+        return blake2b(b"%d" % n, digest_size=16).digest()
 
     def start(self, room: int = 0, inputs: Mapping[str, Any] | None = None) -> Decision:
         return self.send(t.Start, room, run="run_1", inputs=dict(inputs or {}), labels={})
