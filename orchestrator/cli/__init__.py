@@ -6,6 +6,8 @@ answers at once. Exit codes: 0 done, 1 the thing asked about failed, 2 wrong usa
 invalid input, 3 server not reachable.
 """
 
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -75,4 +77,8 @@ for _command in (
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
-    cli()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows another; it is no reason to stop.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    cli(prog_name="orchestrator")

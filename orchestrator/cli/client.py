@@ -143,11 +143,13 @@ class Client:
         """Return the answer, its body unread. Errors: Unreachable; Refusal for a status of 400 and more."""
         given = {name: value for name, value in query.items() if value not in (None, "", [], ())}
         target = f"{self._prefix}/api/v1{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
-        authorization = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        own = {"Connection": "close"} | (
+            {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        )
         make = HTTPSConnection if self._scheme == "https" else HTTPConnection
         connection = make(self._host, timeout=timeout_s or self._timeout_s)
         try:
-            connection.request(method, target, body, {**authorization, **(headers or {})})
+            connection.request(method, target, body, {**own, **(headers or {})})
             answer = connection.getresponse()
         except (OSError, HTTPException, ValueError) as error:
             raise Unreachable(

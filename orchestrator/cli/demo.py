@@ -97,11 +97,11 @@ def _settings(simulators: "Simulators", folder: Path) -> "Settings":
     from orchestrator.cli import sandbox
     from orchestrator.settings import Address, Listen, Settings
 
-    public, admin = (Address(sandbox.LOOPBACK, port) for port in sandbox.free_ports(2))
-    # Perfect's tasks are polled; seven seconds, as at the real one, would be most of the demo.
-    providers = {"pizi": {}, "perfect": {"poll_interval": "1s"}}
-    own = Settings(listen=Listen(public=public, admin=admin), providers=providers)
-    return sandbox.pointed_at(own.model_copy(update={"workflows": sandbox.SHIPPED}), simulators, folder)
+    free = Address(sandbox.LOOPBACK, 0)
+    # Perfect's tasks are polled; every seven seconds, as at the real one, would be most of the demo.
+    providers: dict[str, dict[str, Any]] = {"pizi": {}, "perfect": {"poll_interval": "1s"}}
+    own = Settings(listen=Listen(public=free, admin=free), workflows=sandbox.SHIPPED, providers=providers)
+    return sandbox.pointed_at(own, simulators, folder)
 
 
 # --- the run ---------------------------------------------------------------------------------
@@ -138,8 +138,9 @@ def _show_pictures(run: Mapping[str, Any], server: "Running", folder: Path, out:
         copy = folder / "pictures" / f"{name}{Path(artifact['name']).suffix}"
         shutil.copyfile(server.folder.path(artifact["digest"]), copy)
         rows.append((str(copy), render.artifact_text(artifact)))
-    out.print()
-    out.print(render.run_heading(run))
+    if not out.is_terminal:
+        out.print()
+        out.print(render.run_heading(run))
     if run["error"]:
         out.print(render.error_text(run["error"]), markup=False)
     out.print()

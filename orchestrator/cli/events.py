@@ -1,6 +1,7 @@
 """`orchestrator events`: the log in words, or as CloudEvents for machines."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import click
@@ -31,11 +32,13 @@ def events(
     from orchestrator.cli.narration import Narrator
 
     narrator, out = Narrator(look_up=lambda job: _job(client, job)), render.console()
-    for event in _wanted(client, follow, since, {"run": run, "type": ",".join(types)}):
-        if as_json:
-            render.print_line(event)
-        else:
-            out.print(narrator.tell(event).text())
+    # Ctrl-C is how following ends.
+    with suppress(KeyboardInterrupt) if follow else nullcontext():
+        for event in _wanted(client, follow, since, {"run": run, "type": ",".join(types)}):
+            if as_json:
+                render.print_line(event)
+            else:
+                out.print(narrator.tell(event).text())
 
 
 def _wanted(

@@ -8,7 +8,7 @@ from typing import Any
 
 import orchestrator
 from orchestrator.errors import SettingsError
-from orchestrator.settings import Settings, connection_tables
+from orchestrator.settings import Address, Listen, Settings, connection_tables
 from orchestrator.simulators import server as simulators
 from orchestrator.simulators.options import Options
 
@@ -54,18 +54,28 @@ def pointed_at(settings: Settings, running: simulators.Running, data: Path) -> S
     """
     tables = connection_tables(settings) or {kind: {"kind": kind} for kind in kinds(settings)}
     providers = {name: _simulated(table, running) for name, table in tables.items()}
-    public = settings.listen.public
+    listen = _numbered(settings.listen)
+    public = listen.public
     host = LOOPBACK if public.host in ("0.0.0.0", "::") else public.host
     return settings.model_copy(
         update={
             "public_url": f"http://{f'[{host}]' if ':' in host else host}:{public.port}",
             "callbacks": "on",
+            "listen": listen,
             "store": f"sqlite:///{data / 'orchestrator.db'}",
             "artifacts": data / "artifacts",
             "workflows": settings.workflows if settings.workflows.exists() else SHIPPED,
             "providers": providers,
         }
     )
+
+
+def _numbered(listen: Listen) -> Listen:
+    """Return *listen* with ports where any free one would do: callback URLs are made before it is bound."""
+    ports = iter(free_ports(2))
+    addresses = {"public": listen.public, "admin": listen.admin}
+    chosen = {name: Address(each.host, each.port or next(ports)) for name, each in addresses.items()}
+    return listen.model_copy(update=chosen)
 
 
 def _simulated(table: dict[str, Any], running: simulators.Running) -> dict[str, Any]:
