@@ -52,7 +52,7 @@ BURST = 5
 
 _PICTURE_SCALE = 1.5
 _QUEUED_SHARE = 0.2
-_LOOKS = 12
+_LOOKS = 6
 """How many different pictures the same order can give: enough to the eye, few enough to remember."""
 _MODEL_STATUSES: Final = ("processing", "completed", "failed", "deleted")
 _PICTURE_STATUSES: Final = ("queued", "processing", "completed", "failed")

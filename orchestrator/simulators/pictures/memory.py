@@ -2,14 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import wraps
+from hashlib import blake2b
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
 
 KEPT_BYTES = 128 * 1024 * 1024
-"""All that is remembered, arguments and results together."""
+"""All that is remembered."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,37 +29,48 @@ def remembered(draw: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Memory:
-    """The least recently used goes first. Threads may draw the same picture twice at once; it is the same."""
+    """The least recently used goes first. Who asks for what is being drawn waits for it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
+        self._drawn: OrderedDict[Any, Future[Any]] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: Any, draw: Callable[[], Any]) -> Any:
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
-        result = draw()
-        size = _weight(key) + _weight(result)
+            known = self._drawn.get(key)
+            if known is None:
+                self._drawn[key] = drawing = Future[Any]()
+            else:
+                self._drawn.move_to_end(key)
+        if known is not None:
+            return known.result()
+        try:
+            drawing.set_result(draw())
+        except BaseException as error:
+            with self._lock:
+                del self._drawn[key]
+            drawing.set_exception(error)
+            raise
+        self._make_room(_weight(drawing.result()))
+        return drawing.result()
+
+    def _make_room(self, bytes_more: int) -> None:
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = (result, size)
-                self._bytes += size
-            while self._bytes > KEPT_BYTES:
-                _, (_, freed) = self._kept.popitem(last=False)
-                self._bytes -= freed
-        return result
+            self._bytes += bytes_more
+            for key in [k for k, drawing in self._drawn.items() if drawing.done()]:
+                if self._bytes <= KEPT_BYTES:
+                    return
+                self._bytes -= _weight(self._drawn.pop(key).result())
 
 
 _memory = _Memory()
 
 
 def _frozen(value: Any) -> Any:
-    """Return something that can be a key: bytes as they are, the rest as canonical JSON."""
+    """Return something small that can be a key: a digest for bytes, canonical JSON for the rest."""
     if isinstance(value, bytes):
-        return value
+        return blake2b(value, digest_size=16).digest()
     if isinstance(value, tuple):
         return tuple(map(_frozen, value))
     if isinstance(value, dict):
@@ -66,6 +79,4 @@ def _frozen(value: Any) -> Any:
 
 
 def _weight(value: Any) -> int:
-    if isinstance(value, bytes):
-        return len(value)
-    return sum(map(_weight, value)) if isinstance(value, tuple) else 16
+    return len(value) if isinstance(value, bytes) else 64
