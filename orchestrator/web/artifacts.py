@@ -15,7 +15,7 @@ from orchestrator.web.replies import PREFIX, json_reply
 
 _PIECE_BYTES = 1 << 16
 _AS_SENT = ("", "binary", "8bit", "7bit")
-_SHOWN = ("image/", "video/", "audio/", "application/pdf")
+_SHOWN = ("image/", "video/", "audio/")
 """What a browser may show in its place; everything else is offered to be saved."""
 
 
