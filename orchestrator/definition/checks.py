@@ -1,0 +1,94 @@
+"""Checks a definition against what there is: its own inputs and steps, and the connections' operations."""
+
+from collections.abc import Iterable, Mapping
+
+from orchestrator.definition import graph
+from orchestrator.definition.catalog import Catalog, OperationSpec
+from orchestrator.definition.names import Names
+from orchestrator.definition.params import check_params
+from orchestrator.definition.reading import Draft, StepDraft
+from orchestrator.definition.report import Report
+from orchestrator.definition.schemas import UNKNOWN, Astray, Branch, Type, items_of, kinds, named
+from orchestrator.definition.suggestions import did_you_mean, quoted
+from orchestrator.definition.templates import TemplateValue, Use
+from orchestrator.definition.yaml_document import Path
+
+
+def check_graph(draft: Draft, report: Report) -> None:
+    """Check that what steps need is there, and that none waits for itself."""
+    for step in draft.steps.values():
+        for index, need in enumerate(step.needs):
+            path = (*step.path, "needs", index)
+            if need == step.id:
+                report.at_value(path, f"step '{step.id}' cannot need itself")
+            elif need not in draft.steps:
+                report.at_value(path, f"there is no step {quoted(need)}", did_you_mean(need, draft.steps))
+    for cycle in graph.cycles(graph.needs(draft.steps)):
+        report.at_key(("steps", cycle[0]), f"these steps wait for each other: {' → '.join(cycle)}")
+
+
+def check_uses(draft: Draft, catalog: Catalog, report: Report) -> dict[str, OperationSpec]:
+    """Return each step's operation, where there is one."""
+    found = {}
+    for step in draft.steps.values():
+        path = (*step.path, "uses")
+        connection = catalog.get(step.connection)
+        if not step.connection:
+            continue
+        if connection is None:
+            message = f"there is no connection {quoted(step.connection)}"
+            report.at_value(path, message, did_you_mean(step.connection, catalog) or "none is configured")
+        elif step.operation not in connection.operations:
+            hint = did_you_mean(step.operation, connection.operations)
+            report.at_value(path, f"'{step.connection}' has no operation {quoted(step.operation)}", hint)
+        else:
+            found[step.id] = connection.operations[step.operation]
+    return found
+
+
+def check_values(draft: Draft, operations: Mapping[str, OperationSpec], report: Report) -> None:
+    """Check everything that expressions refer to, and every parameter."""
+    for step in draft.steps.values():
+        names = Names(draft, operations, step=step)
+        if step.for_each is not None:
+            _check_for_each(step, step.for_each, names, report)
+            names = Names(draft, operations, step=step, item=_item(step.for_each, names))
+        _check_references((*step.path, "with"), step.params.uses, names, report)
+        if step.condition is not None:
+            _check_references((*step.path, "if"), step.condition.uses, names, report)
+        if step.id in operations:
+            check_params(step, operations[step.id], names, report)
+    for name, value in draft.outputs.items():
+        _check_references(("outputs", name), value.uses, Names(draft, operations), report)
+
+
+def _check_references(path: Path, uses: Iterable[Use], names: Names, report: Report) -> None:
+    for use in uses:
+        guarded = {r.path for r in use.expression.references if r.guarded}
+        for reference in use.expression.references:
+            try:
+                names.walk(reference.path)
+            except Astray as astray:
+                if astray.severity == "error" or reference.path not in guarded:
+                    offset = use.offset + reference.offset
+                    report.in_text((*path, *use.place), offset, astray.message, astray.hint, astray.severity)
+
+
+def _check_for_each(step: StepDraft, for_each: TemplateValue, names: Names, report: Report) -> None:
+    path = (*step.path, "for_each")
+    _check_references(path, for_each.uses, names, report)
+    if isinstance(for_each.template, list):
+        return
+    for use in for_each.uses:
+        given = names.type_of(use.expression)
+        if "array" not in kinds(given):
+            report.at_value(path, f"'for_each' needs a list, and this is {named(given)}")
+
+
+def _item(for_each: TemplateValue, names: Names) -> Type:
+    """Return the type of `item`."""
+    if not isinstance(for_each.template, list):
+        return items_of(names.type_of(for_each.uses[0].expression)) if for_each.uses else UNKNOWN
+    if for_each.uses or not for_each.template:
+        return UNKNOWN
+    return tuple(Branch({"const": item}, {}) for item in for_each.template)

@@ -1,0 +1,237 @@
+"""The JSON Schemas of a workflow's inputs: read, checked, and applied to values."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+from referencing.exceptions import Unresolvable
+
+from orchestrator.definition.json_values import kind
+from orchestrator.definition.report import Report
+from orchestrator.definition.suggestions import closest, did_you_mean, listed, quoted
+from orchestrator.definition.yaml_document import Path
+
+TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
+
+NAMES_OF_TYPES = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+_SCHEMA_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
+_SCHEMA_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_SCHEMAS = (
+    "items", "additionalProperties", "contains", "not", "if", "then", "else", "propertyNames",
+    "unevaluatedItems", "unevaluatedProperties",
+)  # fmt: skip
+_KEYWORDS = frozenset(
+    (
+        *_SCHEMA_MAPS, *_SCHEMA_LISTS, *_SCHEMAS,
+        "type", "enum", "const", "default", "title", "description", "examples", "format", "pattern",
+        "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+        "minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "required", "minProperties",
+        "maxProperties", "dependentRequired", "deprecated", "readOnly", "writeOnly", "contentEncoding",
+        "contentMediaType", "contentSchema", "$ref", "$comment", "$schema", "$id", "$anchor",
+    )
+)  # fmt: skip
+
+_LOCAL = re.compile(r"#/\$defs/([^/~%]+)")
+_IMAGE = re.compile(r"https?://[^\s/]|data:[^,]*,|artifact:sha256:[0-9a-f]{64}$", re.IGNORECASE)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_MESSAGE_MAX = 300
+
+
+# --- applying --------------------------------------------------------------------------------
+
+
+def is_image(value: Any) -> bool:
+    """Whether *value* can stand for an image: URL, data URI, `artifact:sha256:…`, or an artifact object."""
+    if isinstance(value, dict):
+        return isinstance(digest := value.get("digest"), str) and _DIGEST.fullmatch(digest) is not None
+    return isinstance(value, str) and _IMAGE.match(value) is not None
+
+
+def _format(validator: Any, name: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if name != "image":
+        yield from Draft202012Validator.VALIDATORS["format"](validator, name, instance, schema)
+    elif isinstance(instance, str | dict) and not is_image(instance):
+        yield ValidationError(
+            "must be an image: an http(s) URL, a data URI or an artifact (artifact:sha256:…)"
+        )
+
+
+def _type(validator: Any, types: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    # An artifact is an object; wherever a text with the format `image` may stand, it may stand too.
+    if schema.get("format") == "image" and isinstance(instance, dict):
+        return
+    wanted = [types] if isinstance(types, str) else types
+    if not any(validator.is_type(instance, name) for name in wanted):
+        names = " or ".join(NAMES_OF_TYPES.get(name, name) for name in wanted)
+        yield ValidationError(f"must be {names}, not {kind(instance)}")
+
+
+def _enum(validator: Any, options: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if next(Draft202012Validator.VALIDATORS["enum"](validator, options, instance, schema), None) is None:
+        return
+    meant = closest(instance, map(str, options)) if isinstance(instance, str) else None
+    shown = quoted(instance) if isinstance(instance, str) else str(instance)[:50]
+    hint = f" (did you mean '{meant}'?)" if meant else ""
+    yield ValidationError(f"must be one of {listed(map(str, options))}, not {shown}{hint}")
+
+
+_Validator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"format": _format, "type": _type, "enum": _enum}
+)
+
+
+def complaints(schema: Mapping[str, Any], value: Any) -> list[tuple[Path, str]]:
+    """Return everything wrong with *value*: (where inside it, what)."""
+    validator = _Validator(dict(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    try:
+        errors = sorted(validator.iter_errors(value), key=lambda error: [str(p) for p in error.absolute_path])
+    except RecursionError:
+        return [((), "is nested too deeply")]
+    except Unresolvable as error:
+        return [((), f"cannot be checked: {error}")]
+    return [(tuple(error.absolute_path), _in_our_words(error)) for error in errors]
+
+
+def _in_our_words(error: ValidationError) -> str:
+    limit = error.validator_value
+    size = len(error.instance) if isinstance(error.instance, str | list) else 0
+    match error.validator:
+        case "minItems":
+            return f"must have at least {limit} item{'s' * (limit != 1)}, not {size}"
+        case "maxItems":
+            return f"must have at most {limit} item{'s' * (limit != 1)}, not {size}"
+        case "minLength" | "maxLength":
+            at = "at least" if error.validator == "minLength" else "at most"
+            return f"must have {at} {limit} character{'s' * (limit != 1)}, not {size}"
+        case "uniqueItems":
+            return "must not hold the same item twice"
+        case "anyOf" | "oneOf":
+            return (
+                "matches none of the forms that are allowed"
+                if error.context
+                else "matches more than one form"
+            )
+    message = error.message
+    return message if len(message) <= _MESSAGE_MAX else f"{message[:_MESSAGE_MAX]}…"
+
+
+# --- checking --------------------------------------------------------------------------------
+
+
+def read_inputs(
+    schemas: Mapping[str, Any], report: Report
+) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
+    """Return the schemas without our own `required: false`, and which inputs have to be given."""
+    inputs, required = {}, set()
+    for name, schema in schemas.items():
+        path = ("inputs", name)
+        if not isinstance(schema, dict):
+            hint = (
+                "write {} for an input that may be anything"
+                if schema is None
+                else f"write {{type: {schema}}}"
+            )
+            report.at_value(
+                path,
+                f"an input is a JSON Schema, not {kind(schema)}",
+                hint if schema in (None, *TYPES) else None,
+            )
+            schema = {}
+        if _is_required(schema, path, report):
+            required.add(name)
+        # A list is JSON Schema's own `required`: the properties that an object must have.
+        inputs[name] = {k: v for k, v in schema.items() if k != "required" or not isinstance(v, bool)}
+        _check(inputs[name], path, report)
+    return inputs, frozenset(required)
+
+
+def _is_required(schema: Mapping[str, Any], path: Path, report: Report) -> bool:
+    required = schema.get("required")
+    if isinstance(required, str | int | float) and not isinstance(required, bool):
+        report.at_value((*path, "required"), f"'required' is true or false, not {kind(required)}")
+    if required is True and "default" in schema:
+        report.at_value((*path, "required"), "an input with a default does not have to be given")
+    return "default" not in schema and required is not False
+
+
+def _check(schema: dict[str, Any], path: Path, report: Report) -> None:
+    told = set[Path]()
+    for inner, part in _subschemas(schema, path):
+        told |= set(_check_types(part, inner, report))
+        _check_keywords(part, inner, report)
+        _check_reference(part, inner, schema, report)
+    meta = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+    sound = not told
+    for error in meta.iter_errors(schema):
+        at = (*path, *error.absolute_path)
+        sound = False
+        if not any(at[: len(place)] == place for place in told):
+            report.at_value(at, f"no valid JSON Schema: {error.message[:_MESSAGE_MAX]}")
+    if sound and "default" in schema and "$ref" not in str(schema):
+        for inner, message in complaints(schema, schema["default"]):
+            report.at_value((*path, "default", *inner), f"the default {message}")
+
+
+def _subschemas(schema: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield *schema* and every schema inside it, with their paths."""
+    if not isinstance(schema, dict):
+        return
+    yield path, schema
+    for key, value in schema.items():
+        if key in _SCHEMAS:
+            yield from _subschemas(value, (*path, key))
+        elif key in _SCHEMA_MAPS and isinstance(value, dict):
+            for name, inner in value.items():
+                yield from _subschemas(inner, (*path, key, name))
+        elif key in _SCHEMA_LISTS and isinstance(value, list):
+            for index, inner in enumerate(value):
+                yield from _subschemas(inner, (*path, key, index))
+
+
+def _check_types(schema: dict[str, Any], path: Path, report: Report) -> Iterator[Path]:
+    given = schema.get("type")
+    many = isinstance(given, list)
+    for index, name in enumerate(given if isinstance(given, list) else [given]):
+        if "type" in schema and name not in TYPES:
+            place = (*path, "type", index) if many else (*path, "type")
+            shown = quoted(name) if isinstance(name, str) else kind(name)
+            report.at_value(place, f"unknown type {shown}", did_you_mean(str(name), TYPES))
+            yield (*path, "type")
+    if isinstance(pattern := schema.get("pattern"), str):
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            report.at_value((*path, "pattern"), f"no valid regular expression: {error}")
+            yield (*path, "pattern")
+
+
+def _check_keywords(schema: dict[str, Any], path: Path, report: Report) -> None:
+    for key in schema:
+        if key not in _KEYWORDS:
+            hint = did_you_mean(key, _KEYWORDS) if closest(key, _KEYWORDS) else None
+            message = f"JSON Schema knows no {quoted(key)}; it has no effect"
+            report.at_key((*path, key), message, hint, "warning")
+    if isinstance(default := schema.get("default"), str) and "${{" in default:
+        report.at_value((*path, "default"), "expressions are not evaluated in a default")
+
+
+def _check_reference(schema: dict[str, Any], path: Path, top: dict[str, Any], report: Report) -> None:
+    for key in ("$ref", "$dynamicRef", "$id"):
+        if key not in schema:
+            continue
+        local = _LOCAL.fullmatch(str(schema[key])) if key == "$ref" else None
+        if local is None or local[1] not in (top.get("$defs") or {}):
+            hint = "write #/$defs/<name> for a schema in the input's own $defs"
+            report.at_value((*path, key), f"'{key}' can only point into the input itself", hint)

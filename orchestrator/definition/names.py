@@ -1,0 +1,131 @@
+"""What the names in an expression stand for at one place of a definition, and of which type that is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.definition.catalog import OperationSpec
+from orchestrator.definition.expressions import Expression, Path
+from orchestrator.definition.inference import infer
+from orchestrator.definition.reading import Draft, StepDraft
+from orchestrator.definition.schemas import (
+    ARTIFACT,
+    ERROR,
+    UNKNOWN,
+    Astray,
+    Branch,
+    Type,
+    list_of,
+    step_into,
+    typed,
+)
+from orchestrator.definition.suggestions import did_you_mean, quoted
+
+_OF_STEPS = ("output", "artifacts", "status", "error")
+
+_RUN: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "created_at": {"type": "string"},
+    },
+}
+
+_NULL: Type = (Branch({"type": "null"}, {}),)
+
+
+class Names:
+    """
+    The names that expressions see in *step*, or in the workflow's outputs without one.
+
+    *operations* are those of the steps, where known; *item* is given inside `for_each`.
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        operations: Mapping[str, OperationSpec],
+        *,
+        step: StepDraft | None = None,
+        item: Type | None = None,
+    ) -> None:
+        self._draft, self._operations, self._step, self._item = draft, operations, step, item
+
+    def walk(self, path: Path) -> Type:
+        """Return the type of what is at *path*. Errors: Astray."""
+        type, walked = self._start(path)
+        while len(walked) < len(path):
+            type = step_into(type, path[len(walked)], walked)
+            walked = path[: len(walked) + 1]
+        return type
+
+    def type_of(self, expression: Expression) -> Type:
+        """Return the type that the value of *expression* will have; its mistakes are told elsewhere."""
+
+        def of_path(path: Path) -> Type:
+            try:
+                return self.walk(path)
+            except Astray:
+                return UNKNOWN
+
+        return infer(expression.tree, of_path)
+
+    def _start(self, path: Path) -> tuple[Type, Path]:
+        """Return the type of the first parts of *path*, and these parts."""
+        match path:
+            case ("inputs", str(name), *_):
+                return self._input(name), path[:2]
+            case ("steps", str(id), *_):
+                return self._of_step(id, path)
+            case ("run", *_):
+                return typed(_RUN, closed=True), path[:1]
+            case ("item" | "index" as name, *_):
+                return self._in_for_each(name), path[:1]
+        return UNKNOWN, path
+
+    def _input(self, name: str) -> Type:
+        schema = self._draft.inputs.get(name)
+        if schema is None:
+            hint = did_you_mean(name, self._draft.inputs) or "this workflow has no inputs"
+            raise Astray(f"there is no input {quoted(name)}", hint)
+        may_be_absent = name not in self._draft.required and schema.get("default") is None
+        return (*typed(schema), *(_NULL if may_be_absent else ()))
+
+    def _in_for_each(self, name: str) -> Type:
+        if self._item is None:
+            raise Astray(f"'{name}' is defined only in `with` and `if` of a step with `for_each`")
+        return self._item if name == "item" else typed({"type": "integer"})
+
+    def _of_step(self, id: str, path: Path) -> tuple[Type, Path]:
+        step = self._draft.steps.get(id)
+        if step is None:
+            hint = did_you_mean(id, self._draft.steps)
+            raise Astray(f"there is no step {quoted(id)}", hint)
+        if self._step is not None and id == self._step.id:
+            raise Astray(f"step '{id}' cannot refer to itself")
+        if len(path) == 2:
+            return typed({"type": "object"}), path
+        name = path[2]
+        if name not in _OF_STEPS:
+            hint = did_you_mean(str(name), _OF_STEPS)
+            raise Astray(f"'steps.{id}' has no field {quoted(str(name))}", hint)
+        return self._result(step, str(name)), path[:3]
+
+    def _result(self, step: StepDraft, name: str) -> Type:
+        if name == "output":
+            return self._output(step)
+        if name == "status":
+            return typed({"type": "string"})
+        if name == "error":
+            return typed(ERROR, closed=True)
+        return list_of(typed(ARTIFACT, closed=True))
+
+    def _output(self, step: StepDraft) -> Type:
+        spec = self._operations.get(step.id)
+        if spec is None:
+            return UNKNOWN if step.for_each is None else list_of(UNKNOWN)
+        output = typed(spec.output_schema, closed=True)
+        if step.for_each is None:
+            return (*output, *_NULL) if step.continue_on_error else output
+        is_sure = step.condition is None and not step.continue_on_error
+        return list_of(output if is_sure else (*output, *_NULL))

@@ -1,0 +1,164 @@
+"""Checks a step's parameters against its operation, as far as they are known before anything runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.definition.catalog import FoundProblem, OperationSpec
+from orchestrator.definition.names import Names
+from orchestrator.definition.reading import StepDraft
+from orchestrator.definition.report import Report, dotted
+from orchestrator.definition.schemas import (
+    Type,
+    can_be,
+    constants,
+    inside,
+    is_required,
+    kinds,
+    may_be_null,
+    named,
+    property_names,
+    typed,
+)
+from orchestrator.definition.suggestions import did_you_mean, quoted
+from orchestrator.definition.templates import Place, TemplateValue, Use
+
+_CANDIDATES_MAX = 50
+
+
+class _Unknown:
+    """Stands for the value of an expression."""
+
+    def __repr__(self) -> str:
+        return "${{ … }}"
+
+
+_UNKNOWN = _Unknown()
+
+
+def _is_unknown(value: Any) -> bool:
+    return value is _UNKNOWN
+
+
+def check_params(step: StepDraft, spec: OperationSpec, names: Names, report: Report) -> None:
+    """Tell of everything that is wrong with the parameters of *step*."""
+    if not isinstance(step.params.template, dict):
+        return
+    wanted = typed(spec.params_schema)
+    values = _known(step.params)
+    found = list(spec.check(values, _is_unknown))
+    for problem in found:
+        _tell(problem, step, wanted, report)
+    for use in step.params.uses:
+        if use.whole and not any(problem.path[: len(use.place)] == use.place for problem in found):
+            _check_use(use, step, spec, wanted, names, values, report)
+
+
+def _known(params: TemplateValue) -> dict[str, Any]:
+    """Return the parameters with a stand-in wherever there is an expression."""
+    unknown = {use.place for use in params.uses}
+
+    def known(value: Any, place: Place) -> Any:
+        if place in unknown:
+            return _UNKNOWN
+        if isinstance(value, dict):
+            return {key: known(inner, (*place, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [known(inner, (*place, index)) for index, inner in enumerate(value)]
+        return value
+
+    return {key: known(value, (key,)) for key, value in params.template.items()}
+
+
+def _tell(problem: FoundProblem, step: StepDraft, wanted: Type, report: Report) -> None:
+    path = (*step.path, "with", *problem.path)
+    *around, last = problem.path or ("",)
+    exists = _exists(step.params.template, problem.path)
+    if problem.path and isinstance(last, str):
+        known = property_names(inside(wanted, around))
+        if exists and known is not None and last not in known:
+            report.at_key(
+                path, f"unknown parameter {quoted(last)}", problem.hint or did_you_mean(last, known)
+            )
+            return
+        if not exists:
+            message = f"the parameter '{dotted(problem.path)}' is required"
+            if "required" not in problem.message.lower():
+                message = problem.message
+            report.at_key(path if around else _head(step), message, problem.hint)
+            return
+    place = dotted(problem.path)
+    told = problem.message if not place or place in problem.message else f"{place}: {problem.message}"
+    report.at_value(path, told, problem.hint)
+
+
+def _head(step: StepDraft) -> Place:
+    """Return the path whose key is shown when a parameter is missing altogether."""
+    return (*step.path, "with") if step.params.template else (*step.path, "uses")
+
+
+def _exists(value: Any, path: Place) -> bool:
+    for part in path:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            return False
+    return True
+
+
+def _check_use(
+    use: Use,
+    step: StepDraft,
+    spec: OperationSpec,
+    wanted: Type,
+    names: Names,
+    values: Mapping[str, Any],
+    report: Report,
+) -> None:
+    """Check a parameter that is one expression, by the type that it will have."""
+    path = (*step.path, "with", *use.place)
+    given, taken = names.type_of(use.expression), inside(wanted, use.place)
+    place = dotted(use.place)
+    if not can_be(given, taken):
+        report.at_value(path, f"{place} has to be {named(taken)}, and this is {named(given)}")
+        return
+    if (wrong := _no_candidate(use, spec, given, values)) is not None:
+        report.at_value(path, f"{place}: no value that this may have is valid: {wrong.message}", wrong.hint)
+        return
+    last = use.place[-1]
+    needed = isinstance(last, int) or is_required(inside(wanted, use.place[:-1]), last)
+    if needed and may_be_null(given) and "null" not in kinds(taken):
+        hint = "give another value with | default(…)"
+        report.at_value(path, f"{place} is required, and this may be null", hint, "warning")
+
+
+def _no_candidate(
+    use: Use, spec: OperationSpec, given: Type, values: Mapping[str, Any]
+) -> FoundProblem | None:
+    """Return what is wrong with the first of the values that there can be, if something is wrong with all."""
+    first: FoundProblem | None = None
+    for candidate in (constants(given) or [])[:_CANDIDATES_MAX]:
+        problem = _problem_with(candidate, use.place, spec, values)
+        if problem is None:
+            return None
+        first = first or problem
+    return first if len(constants(given) or []) <= _CANDIDATES_MAX else None
+
+
+def _problem_with(
+    candidate: Any, place: Place, spec: OperationSpec, values: Mapping[str, Any]
+) -> FoundProblem | None:
+    tried = _replaced(values, place, candidate)
+    found = spec.check(tried, _is_unknown)
+    return next((p for p in found if p.path[: len(place)] == place), None)
+
+
+def _replaced(values: Any, place: Place, value: Any) -> Any:
+    """Return *values* with *value* at *place*."""
+    if not place:
+        return value
+    part, *rest = place
+    if isinstance(values, Mapping):
+        return {**values, part: _replaced(values[str(part)], tuple(rest), value)}
+    changed = list(values)
+    changed[int(part)] = _replaced(changed[int(part)], tuple(rest), value)
+    return changed

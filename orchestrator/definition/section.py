@@ -1,0 +1,133 @@
+"""One map of a definition, read key by key: every key known, every value of its type."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from orchestrator.definition.json_values import kind
+from orchestrator.definition.report import Report
+from orchestrator.definition.suggestions import did_you_mean, listed, quoted
+from orchestrator.definition.yaml_document import Path
+from orchestrator.durations import seconds
+
+D = TypeVar("D")
+
+
+class Section:
+    """
+    The map at *path*. Every wrong key and value is told; then what would be there without it is returned.
+
+    *known* are the keys it may have, *later* those that a later version will know.
+    """
+
+    def __init__(
+        self, data: Any, path: Path, report: Report, *, known: Sequence[str], later: Sequence[str] = ()
+    ) -> None:
+        self.path, self.report = path, report
+        self._data: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        if not isinstance(data, dict):
+            report.at_value(path, f"{self._name} has to be a map, not {kind(data)}", f"keys: {listed(known)}")
+        for key in self._data:
+            self._check_key(key, known, later)
+
+    @property
+    def _name(self) -> str:
+        return f"'{self.path[-1]}'" if self.path else "a workflow"
+
+    def _check_key(self, key: str, known: Sequence[str], later: Sequence[str]) -> None:
+        if key in later:
+            self.report.at_key((*self.path, key), f"'{key}' is not supported by this version yet")
+        elif key not in known:
+            self.report.at_key((*self.path, key), f"unknown key {quoted(key)}", did_you_mean(key, known))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
+
+    def get(self, key: str) -> Any:
+        """Return the value as it is, or None."""
+        return self._data.get(key)
+
+    def wrong(self, key: str, message: str, hint: str | None = None) -> None:
+        """Tell of a problem with the value of *key*."""
+        self.report.at_value((*self.path, key), message, hint)
+
+    def missing(self, key: str, hint: str | None = None) -> None:
+        """Tell that the key is not there."""
+        self.report.at_key(self.path, f"{self._name} needs the key '{key}'", hint)
+
+    def _of_kind(self, key: str, types: type | tuple[type, ...], expected: str) -> Any:
+        value = self._data.get(key)
+        if key not in self._data:
+            return None
+        if isinstance(value, types) and (types is bool or not isinstance(value, bool)):
+            return value
+        expression = " (expressions are not evaluated here)" if _is_expression(value) else ""
+        self.wrong(key, f"'{key}' has to be {expected}, not {kind(value)}{expression}")
+        return None
+
+    def text(self, key: str, default: str = "") -> str:
+        value = self._of_kind(key, str, "text")
+        return default if value is None else str(value)
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        value = self._of_kind(key, bool, "true or false")
+        return default if value is None else bool(value)
+
+    def whole(self, key: str, default: int, least: int, most: int) -> int:
+        value = self._of_kind(key, int, f"a whole number from {least} to {most:,}")
+        if value is None:
+            return default
+        if not least <= value <= most:
+            self.wrong(key, f"'{key}' has to be from {least} to {most:,}, not {value}")
+            return default
+        return int(value)
+
+    def duration(self, key: str, default: D, *, zero: bool = False) -> float | D:
+        """Return seconds."""
+        if key in self._data and isinstance(number := self._data[key], int | float):
+            self.wrong(
+                key, f"'{key}' has to be a duration, not {kind(number)}", f"write {number}s or {number}m"
+            )
+            return default
+        value = self._of_kind(key, str, "a duration such as 30m")
+        if value is None:
+            return default
+        try:
+            amount = seconds(value)
+        except ValueError as error:
+            self.wrong(key, str(error))
+            return default
+        if not amount and not zero:
+            self.wrong(key, f"'{key}' has to be longer than nothing")
+            return default
+        return amount
+
+    def choice(self, key: str, options: Sequence[str], default: str) -> str:
+        value = self._of_kind(key, str, f"one of {', '.join(options)}")
+        if value is None:
+            return default
+        if value not in options:
+            self.wrong(key, f"'{key}' cannot be {quoted(value)}", did_you_mean(value, options))
+            return default
+        return str(value)
+
+    def texts(self, key: str) -> list[str]:
+        """Return a list of texts, without those that are none."""
+        value = self._of_kind(key, list, "a list of texts") or []
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                self.report.at_value((*self.path, key, index), f"a text is needed, not {kind(item)}")
+        return [item for item in value if isinstance(item, str)]
+
+    def map(self, key: str) -> dict[str, Any]:
+        """Return a map of names to anything, or an empty one."""
+        value = self._data.get(key)
+        if key in self._data and not isinstance(value, dict):
+            hint = (
+                f"write '{key}' as a map, each entry under its own name" if isinstance(value, list) else None
+            )
+            self.wrong(key, f"'{key}' has to be a map, not {kind(value)}", hint)
+        return value if isinstance(value, dict) else {}
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, str) and "${{" in value
