@@ -31,6 +31,18 @@ def typeid(prefix: str, at: int, entropy: bytes) -> str:
     return f"{prefix}_" + "".join([_PAIRS[value >> shift & 0x3FF] for shift in range(120, -1, -10)])
 
 
+def made_at(id: str) -> int | None:
+    """Return when an id was made, in microseconds since the epoch (to the millisecond), or None for no id."""
+    digits = [_ALPHABET.find(letter) for letter in id.rpartition("_")[2]]
+    if len(digits) != 26 or -1 in digits or digits[0] > 7:
+        return None
+    # The first ten digits are the first 50 bits, of which two are zero and 48 the time.
+    value = 0
+    for digit in digits[:10]:
+        value = value << 5 | digit
+    return value * 1000
+
+
 def derived(prefix: str, at: int, seed: bytes, n: int) -> str:
     """Return the *n*-th id that comes from one *seed* of 16 random bytes."""
     return typeid(prefix, at, blake2b(seed + n.to_bytes(4, "big"), digest_size=10).digest())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.providers import perfect, pizi
+from orchestrator.providers import perfect, pixza, pizi
 from orchestrator.providers.base import ConnectionSettings, Connector
 
 
@@ -27,6 +27,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         kind.name: kind
         for kind in (
             Kind("perfect", perfect.PerfectSettings, perfect.connect),
+            Kind("pixza", pixza.PixzaSettings, pixza.connect),
             Kind("pizi", pizi.PiziSettings, pizi.connect),
         )
     }

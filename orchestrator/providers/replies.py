@@ -6,6 +6,7 @@ every connector reads with these: what is there is taken, what is not is None.
 """
 
 import re
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -50,7 +51,7 @@ def text_of(value: Any) -> str | None:
 
 def number_of(value: Any) -> float | None:
     """Return *value* where it is a number, as JSON means it: neither a text nor true or false."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
     return float(value)
 
