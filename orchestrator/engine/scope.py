@@ -19,6 +19,16 @@ def scope(state: RunState, workflow: Workflow, reads: Iterable[str]) -> dict[str
 
 def result(state: RunState, step: Step) -> dict[str, Any]:
     """Return `{"output", "artifacts", "status", "error"}` of a step; lists where it has `for_each`."""
+    known = state.results.get(step.id)
+    if known is None:
+        known = _result(state, step)
+        if step.id in state.steps and state.steps[step.id].has_ended:
+            # It will not change any more, and each item of a step that reads it asks for it.
+            state.results[step.id] = known
+    return known
+
+
+def _result(state: RunState, step: Step) -> dict[str, Any]:
     at = state.steps.get(step.id) or StepState(step.id)
     if step.for_each is None:
         job = winner(state, step.id, None)
@@ -41,10 +51,13 @@ def winner(state: RunState, step: str, index: int | None) -> Job | None:
 
 def status_functions(state: RunState, workflow: Workflow, step: Step) -> Mapping[str, Callable[[], bool]]:
     """Return what success(), failure(), always() and cancelled() mean for *step*."""
-    ancestors = _ancestors(workflow, step)
     return {
-        "success": lambda: not state.cancelling and all(_is_fine(state, s) for s in ancestors),
-        "failure": lambda: not state.cancelling and any(_is_failure(state, s) for s in ancestors),
+        "success": lambda: (
+            not state.cancelling and all(_is_fine(state, s) for s in _ancestors(workflow, step))
+        ),
+        "failure": lambda: (
+            not state.cancelling and any(_is_failure(state, s) for s in _ancestors(workflow, step))
+        ),
         "always": lambda: True,
         "cancelled": lambda: state.cancelling is not None,
     }

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
+from orchestrator.engine.layers import Layers
+
 RunStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
 JobStatus = Literal[
@@ -161,8 +163,9 @@ class RunState:
 
     *version*: how many events were folded. *cancelling*: why nothing is begun any more but
     what asks for it; *halting*: nothing at all. *tasks*: whose a connection's task is.
-    *items*: what each `for_each` gave, computed when first needed and derived from the rest,
-    so it takes no part in comparisons.
+    *items*: what each `for_each` gave, *results*: what expressions see of steps that have
+    ended; computed when first needed and derived from the rest, so they take no part in
+    comparisons.
     *fresh*: what was written to since the fork; None for a state that was folded.
     """
 
@@ -183,11 +186,12 @@ class RunState:
     outputs: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     steps: dict[str, StepState] = field(default_factory=dict)
-    instances: dict[Key, Instance] = field(default_factory=dict)
-    jobs: dict[str, Job] = field(default_factory=dict)
-    tasks: dict[tuple[str, str], str] = field(default_factory=dict)
-    open: dict[str, None] = field(default_factory=dict)
+    instances: Layers[Key, Instance] = field(default_factory=Layers)
+    jobs: Layers[str, Job] = field(default_factory=Layers)
+    tasks: Layers[tuple[str, str], str] = field(default_factory=Layers)
+    open: Layers[str, None] = field(default_factory=Layers)
     items: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
+    results: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False, repr=False)
     fresh: dict[Any, None] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -203,9 +207,9 @@ class RunState:
         twin: RunState = object.__new__(RunState)
         for name in _RUN_SLOTS:
             setattr(twin, name, getattr(self, name))
-        twin.steps, twin.instances = dict(self.steps), dict(self.instances)
-        twin.jobs, twin.open, twin.tasks = dict(self.jobs), dict(self.open), dict(self.tasks)
-        twin.items = dict(self.items)
+        twin.steps, twin.instances = dict(self.steps), self.instances.fork()
+        twin.jobs, twin.open, twin.tasks = self.jobs.fork(), self.open.fork(), self.tasks.fork()
+        twin.items, twin.results = dict(self.items), dict(self.results)
         twin.fresh = {}
         return twin
 
