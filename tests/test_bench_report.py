@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.report import Result, of_rounds, percentile, table, write
+from tests.benchmarks.report import Result, Turn, percentile, rate, table, write
 
-RATE = Result(id="B1", what="answered", unit="/s", figure=6500.0, control=10000.0, ratio=0.65, target=0.65)
+RATE = Result(
+    id="B1",
+    what="answered",
+    unit="/s",
+    figure=6500.0,
+    control=10000.0,
+    ratio=0.65,
+    target=0.65,
+    processor=0.62,
+)
 LATENCY = Result(
     id="B2 p99", what="chain", unit="ms", figure=6.123456, control=0.4, ratio=15.31, target=15.0, at_most=True
 )
@@ -47,6 +56,7 @@ def test_the_table_has_a_line_for_each_figure_in_equal_columns() -> None:
         "/s",
         "10,000",
         "/s",
+        "0.62",
         "0.65",
         "≥",
         "0.65",
@@ -58,11 +68,13 @@ def test_the_table_has_a_line_for_each_figure_in_equal_columns() -> None:
     } == {lines[0].index("what")}
 
 
-def test_a_ratio_is_taken_round_by_round() -> None:
-    # In the second round the whole machine was half as fast, which says nothing about the ratio.
-    figure, control, ratio = of_rounds([60.0, 30.0, 66.0], [100.0, 50.0, 100.0])
+def test_a_ratio_is_taken_turn_by_turn() -> None:
+    # In the second turn the whole machine was half as fast, which says nothing about the ratio.
+    turns = [Turn(60.0, 100.0, 4e-4, 1e-4), Turn(30.0, 50.0, 8e-4, 2e-4), Turn(66.0, 100.0, 4e-4, 1e-4)]
 
-    assert (figure, control, ratio) == (60.0, 100.0, 0.6)
+    result = rate("B1", "answered", 0.65, turns)
+
+    assert (result.figure, result.control, result.ratio, result.processor) == (60.0, 100.0, 0.6, 0.25)
 
 
 @pytest.mark.parametrize(("percent", "value"), [(50, 50), (99, 99), (100, 100), (0.5, 1)])

@@ -13,10 +13,13 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from multiprocessing.connection import Connection
+from time import process_time
 from types import TracebackType
 from typing import Any, Self
 
 _SPAWN = multiprocessing.get_context("spawn")
+
+_PROCESSOR = "processor time"
 
 PATIENCE_S = 300.0
 """The longest that anything asked for may take."""
@@ -69,6 +72,11 @@ class Actor:
         self._pipe.send((method, arguments))
         return self._answer()
 
+    def processor_s(self) -> float:
+        """Return the processor time that the process has used, all its threads together, in seconds."""
+        used: float = self.ask(_PROCESSOR)
+        return used
+
     def _answer(self) -> Any:
         if not self._pipe.poll(PATIENCE_S):
             raise TimeoutError(f"{self._name} did not answer within {PATIENCE_S:.0f} s")
@@ -98,7 +106,7 @@ async def _play(pipe: Connection, part: Part, arguments: tuple[Any, ...]) -> Non
         while (message := await _receive(pipe)) is not None:
             method, asked = message
             try:
-                value = await getattr(player, method)(*asked)
+                value = process_time() if method == _PROCESSOR else await getattr(player, method)(*asked)
             except Exception:
                 pipe.send((False, traceback.format_exc()))
             else:

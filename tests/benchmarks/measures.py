@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from tests.benchmarks.actor import Actor
 from tests.benchmarks.bare import bare
 from tests.benchmarks.plain import plain
 from tests.benchmarks.provider import callback_body, provider
-from tests.benchmarks.report import Result, of_rounds, percentile
+from tests.benchmarks.report import Result, Turn, percentile, rate
 from tests.benchmarks.subject import subject
 
 CONNECTIONS = 64
@@ -38,11 +39,15 @@ to sleep, which would make the control slow and the ratio good.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """How much is measured. Callbacks and runs per round; links over all rounds."""
+    """
+    How much is measured. Callbacks and runs per round; links over all rounds.
+
+    *processed* is well above what is kept in memory, so that a round sees the backlog too.
+    """
 
     rounds: int = 5
     callbacks: int = 20_000
-    processed: int = 4_000
+    processed: int = 8_000
     runs: int = 1_500
     verdict_runs: int = 3_000
     links: int = 1_000
@@ -71,17 +76,40 @@ class Stage:
             yield server
 
     def turns(
-        self, what: str, figure: Callable[[int], float], control: Callable[[int], float]
-    ) -> tuple[float, float, float]:
-        """Let both take turns, each given the number of the turn from 0; return (figure, control, ratio)."""
-        figures, controls = [], []
-        for turn in range(self.amount.rounds + 1):
-            controls.append(control(turn))
-            figures.append(figure(turn))
-            ratio = figures[-1] / controls[-1]
-            note = "" if turn else " (does not count)"
-            self.say(f"{what}: {figures[-1]:,.0f} against {controls[-1]:,.0f}, ratio {ratio:.2f}{note}")
-        return of_rounds(figures[1:], controls[1:])
+        self,
+        what: str,
+        figure: tuple[Actor, Callable[[int], float]],
+        control: tuple[Actor, Callable[[int], float]],
+        size: int,
+    ) -> list[Turn]:
+        """
+        Let both take turns, and return those that count.
+
+        Shape:   a process, and what it does with a number of callbacks or runs, which
+                 returns how many were done a second. The first turn warms up, with a quarter of *size*.
+        """
+        turns = []
+        for number in range(self.amount.rounds + 1):
+            amount = size if number else size // 4
+            base, base_s = _timed(*control, amount)
+            reached, reached_s = _timed(*figure, amount)
+            turns.append(Turn(reached, base, reached_s, base_s))
+            self.say(_told(what, turns[-1]) if number else f"{_told(what, turns[-1])} (does not count)")
+        return turns[1:]
+
+
+def _timed(process: Actor, measure: Callable[[int], float], amount: int) -> tuple[float, float]:
+    """Return the rate, and the processor time that each one took, in seconds."""
+    before_s = process.processor_s()
+    reached = measure(amount)
+    return reached, (process.processor_s() - before_s) / amount
+
+
+def _told(what: str, turn: Turn) -> str:
+    return (
+        f"{what}: {turn.figure:,.0f}/s against {turn.control:,.0f}/s, ratio {turn.ratio:.2f}; processor time "
+        f"{turn.figure_processor_s * 1e6:,.0f} µs against {turn.control_processor_s * 1e6:,.0f} µs"
+    )
 
 
 # --- acknowledging ---------------------------------------------------------------------------
@@ -92,35 +120,34 @@ def acknowledged(stage: Stage) -> list[Result]:
     total = stage.amount.callbacks
     with _callbacks(stage, total) as (server, requests, control):
         server.ask("hold")
-        figure, base, ratio = stage.turns(
-            "B1", lambda turn: _fire(server, requests), lambda turn: control(total)
-        )
-    return [_rate("B1", "callbacks stored and answered", figure, base, ratio, 0.65)]
+        figure = server, lambda amount: _fire(server, requests[:amount])
+        turns = stage.turns("B1", figure, control, total)
+    return [rate("B1", "callbacks stored and answered", 0.65, turns)]
 
 
 def acknowledged_while_processed(stage: Stage) -> list[Result]:
     """B1b: the same while they are processed; every callback ends the run that waits for it."""
-    size, turns = stage.amount.processed, stage.amount.rounds + 1
-    with _callbacks(stage, size * turns) as (server, requests, control):
+    size = stage.amount.processed
+    total = size * stage.amount.rounds + size // 4
+    with _callbacks(stage, total) as (server, requests, control):
+        left = iter(requests)
 
-        def figure(turn: int) -> float:
-            rate = _fire(server, requests[turn * size : (turn + 1) * size])
-            backlog = server.ask("backlog")
-            took_s = server.ask("drained")
-            stage.say(
-                f"B1b: {backlog}{'+' if backlog == 500 else ''} were left, and gone {took_s:.1f} s later"
-            )
-            return rate
+        def fire(amount: int) -> float:
+            answered = _fire(server, list(islice(left, amount)))
+            stage.say(f"B1b: the backlog was gone {server.ask('drained'):.2f} s later")
+            return answered
 
-        measured = stage.turns("B1b", figure, lambda turn: control(size))
+        turns = stage.turns("B1b", (server, fire), control, size)
         succeeded = server.ask("succeeded")
-    if succeeded != size * turns:
-        raise RuntimeError(f"only {succeeded} of {size * turns} runs have succeeded")
-    return [_rate("B1b", "the same while they are processed", *measured, 0.40)]
+    if succeeded != total:
+        raise RuntimeError(f"only {succeeded:,} of {total:,} runs have succeeded")
+    return [rate("B1b", "the same while they are processed", 0.40, turns)]
 
 
 @contextmanager
-def _callbacks(stage: Stage, total: int) -> Iterator[tuple[Actor, list[bytes], Callable[[int], float]]]:
+def _callbacks(
+    stage: Stage, total: int
+) -> Iterator[tuple[Actor, list[bytes], tuple[Actor, Callable[[int], float]]]]:
     """Give the server with *total* jobs that wait, a callback for each of them, and the control."""
     with ExitStack() as stack:
         tasks = stack.enter_context(Actor(provider))
@@ -136,7 +163,7 @@ def _callbacks(stage: Stage, total: int) -> Iterator[tuple[Actor, list[bytes], C
             wire.post(elsewhere + urlsplit(url).path, body)
             for (url, _), body in zip(waiting, bodies, strict=True)
         ]
-        yield server, requests, lambda count: _fire(handler, theirs[:count])
+        yield server, requests, (handler, lambda amount: _fire(handler, theirs[:amount]))
 
 
 def _fire(server: Actor, requests: list[bytes]) -> float:
@@ -195,34 +222,30 @@ def _chained(
 
 def completed(stage: Stage) -> list[Result]:
     """B3: runs of three steps, each of which fetches a result and keeps an image of 20 kB."""
-    measured = _completed(stage, "B3", "hint", stage.amount.runs)
-    return [_rate("B3", "runs of 3 steps, a file each", *measured, 0.40)]
+    turns = _completed(stage, "B3", "hint", stage.amount.runs)
+    return [rate("B3", "runs of 3 steps, a file each", 0.40, turns)]
 
 
 def completed_by_verdict(stage: Stage) -> list[Result]:
     """B3b: the same with nothing to fetch and nothing to download."""
-    measured = _completed(stage, "B3b", "verdict", stage.amount.verdict_runs)
-    return [_rate("B3b", "runs of 3 steps, nothing to fetch", *measured, 0.55)]
+    turns = _completed(stage, "B3b", "verdict", stage.amount.verdict_runs)
+    return [rate("B3b", "runs of 3 steps, nothing to fetch", 0.55, turns)]
 
 
-def _completed(stage: Stage, name: str, connection: str, total: int) -> tuple[float, float, float]:
-    at_once = min(IN_FLIGHT, total)
+def _completed(stage: Stage, name: str, connection: str, total: int) -> list[Turn]:
     with ExitStack() as stack:
         tasks = stack.enter_context(Actor(provider))
         server = stack.enter_context(stage.server(tasks.ask("url")))
         control = stack.enter_context(Actor(plain, tasks.ask("url")))
         tasks.ask("call_back_after", CALL_BACK_S)
-        measured = stage.turns(
+        turns = stage.turns(
             name,
-            lambda turn: float(server.ask("runs", connection, 3, total, at_once)),
-            lambda turn: float(control.ask("runs", total, at_once, 3, connection == "hint")),
+            (server, lambda amount: float(server.ask("runs", connection, 3, amount, IN_FLIGHT))),
+            (control, lambda amount: float(control.ask("runs", amount, IN_FLIGHT, 3, connection == "hint"))),
+            total,
         )
         tasks.ask("settle")
-        return measured
-
-
-def _rate(name: str, what: str, figure: float, control: float, ratio: float, target: float) -> Result:
-    return Result(id=name, what=what, unit="/s", figure=figure, control=control, ratio=ratio, target=target)
+        return turns
 
 
 MEASURES: dict[str, Callable[[Stage], list[Result]]] = {

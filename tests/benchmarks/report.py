@@ -15,6 +15,8 @@ class Result:
 
     *figure* and *control* are in *unit*. A *target* is a ratio: at least so much,
     or with *at_most* at most so much; None where a figure is shown for orientation only.
+    *processor* is the control's processor time for the same work, divided by the figure's:
+    the ratio there would be if nothing else wanted the cores. Shown to people only.
     """
 
     id: str
@@ -25,6 +27,7 @@ class Result:
     ratio: float
     target: float | None = None
     at_most: bool = False
+    processor: float | None = None
 
     @property
     def is_ok(self) -> bool | None:
@@ -45,15 +48,41 @@ class Result:
         }
 
 
-def of_rounds(figures: Sequence[float], controls: Sequence[float]) -> tuple[float, float, float]:
-    """
-    Return (figure, control, ratio), each the median over the rounds.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of figure and control: how much a second, and processor seconds for each unit of it."""
 
-    The ratio is taken round by round, because a machine that others use too is faster in
-    one minute than in the next, and then it is so for both sides.
+    figure: float
+    control: float
+    figure_processor_s: float
+    control_processor_s: float
+
+    @property
+    def ratio(self) -> float:
+        return self.figure / self.control
+
+    @property
+    def processor(self) -> float:
+        return self.control_processor_s / self.figure_processor_s
+
+
+def rate(id: str, what: str, target: float, turns: Sequence[Turn]) -> Result:
     """
-    ratios = [figure / control for figure, control in zip(figures, controls, strict=True)]
-    return median(figures), median(controls), median(ratios)
+    Return the medians over the turns.
+
+    Ratios are taken turn by turn, because a machine that others use too is faster in one
+    minute than in the next, and then it is so for both sides.
+    """
+    return Result(
+        id=id,
+        what=what,
+        unit="/s",
+        figure=median(turn.figure for turn in turns),
+        control=median(turn.control for turn in turns),
+        ratio=median(turn.ratio for turn in turns),
+        target=target,
+        processor=median(turn.processor for turn in turns),
+    )
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -63,7 +92,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ranked[max(int(rank), 1) - 1]
 
 
-_HEADINGS = ("id", "what", "figure", "control", "ratio", "target", "")
+_HEADINGS = ("id", "what", "figure", "control", "processor", "ratio", "target", "")
 
 
 def table(results: Sequence[Result]) -> str:
@@ -73,8 +102,8 @@ def table(results: Sequence[Result]) -> str:
     lines = []
     for row in rows:
         texts = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
-        numbers = [text.rjust(width) for text, width in zip(row[2:6], widths[2:6], strict=True)]
-        lines.append("  ".join([*texts, *numbers, row[6]]).rstrip())
+        numbers = [text.rjust(width) for text, width in zip(row[2:7], widths[2:7], strict=True)]
+        lines.append("  ".join([*texts, *numbers, row[7]]).rstrip())
     return "\n".join(lines)
 
 
@@ -86,6 +115,7 @@ def _row(result: Result) -> tuple[str, ...]:
         result.what,
         f"{_number(result.figure)} {result.unit}",
         f"{_number(result.control)} {result.unit}",
+        "" if result.processor is None else f"{result.processor:.2f}",
         f"{result.ratio:.2f}",
         target,
         verdict,

@@ -121,10 +121,6 @@ class Subject:
         """Keep processing back from now on: deliveries are stored and answered, and that is all."""
         self._server.intake.held = True
 
-    async def backlog(self) -> int:
-        """Return how many of up to 500 stored deliveries nobody has settled yet."""
-        return len(await self._server.store.pending(limit=500))
-
     async def drained(self) -> float:
         """Return how long it took until every stored delivery was settled, in seconds."""
         started = perf_counter()
