@@ -13,19 +13,21 @@ from typing import Any
 import click
 
 from orchestrator import __version__
-from orchestrator.cli.connections import connections
-from orchestrator.cli.deliveries import deliveries
-from orchestrator.cli.demo import demo
-from orchestrator.cli.events import events
-from orchestrator.cli.jobs import jobs
-from orchestrator.cli.run import run
-from orchestrator.cli.runs import runs
-from orchestrator.cli.serve import serve
-from orchestrator.cli.simulate import simulate
+from orchestrator.cli import (
+    connections,
+    deliveries,
+    demo,
+    events,
+    jobs,
+    run,
+    runs,
+    serve,
+    simulate,
+    validate,
+    waiting,
+    workflows,
+)
 from orchestrator.cli.trouble import Trouble
-from orchestrator.cli.validate import validate
-from orchestrator.cli.waiting import waiting
-from orchestrator.cli.workflows import workflows
 from orchestrator.errors import OrchestratorError
 
 
@@ -59,18 +61,18 @@ def cli() -> None:
 
 
 for _command in (
-    demo,
-    serve,
-    simulate,
-    validate,
-    run,
-    runs,
-    jobs,
-    waiting,
-    events,
-    deliveries,
-    workflows,
-    connections,
+    demo.demo,
+    serve.serve,
+    simulate.simulate,
+    validate.validate,
+    run.run,
+    runs.runs,
+    jobs.jobs,
+    waiting.waiting,
+    events.events,
+    deliveries.deliveries,
+    workflows.workflows,
+    connections.connections,
 ):
     cli.add_command(_command)
 

@@ -153,7 +153,7 @@ def _job_submitting(data: Object, job: Object) -> Words:
 
 def _job_submitted(data: Object, job: Object) -> Words:
     check = _at(data.get("check_at"))
-    why = f"looked at from {check} on, should no callback come" if check else ""
+    why = f"asked about at {check}, should nothing come before" if check else ""
     return (
         f"accepted by {plain(job.get('connection')) or 'the provider'}: task {plain(data.get('task_id'))}",
         why,

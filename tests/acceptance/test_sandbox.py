@@ -18,6 +18,7 @@ admin = "127.0.0.1:0"
 [providers.pizi]
 [providers.perfect]
 poll_interval = "1s"
+rate_limits = []
 """
 
 
