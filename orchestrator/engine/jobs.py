@@ -204,8 +204,11 @@ def woke(draft: Draft, job: Job) -> None:
     """Its own time has come: the grace of an uncertain submit is over, or the deadline with nobody to ask."""
     if job.status == "uncertain":
         _grace_is_over(draft, job)
-    elif job.status == "waiting" and job.deadline_at is not None and draft.at >= job.deadline_at:
-        time_out(draft, job)
+    elif job.status == "waiting" and not draft.operation(job).checks and job.deadline_at is not None:
+        if draft.at >= job.deadline_at:
+            time_out(draft, job)
+        else:
+            draft.postponed[job.id] = job.deadline_at
 
 
 def _grace_is_over(draft: Draft, job: Job) -> None:

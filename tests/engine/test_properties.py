@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.engine import events as e
+from orchestrator.engine import layers
 from orchestrator.engine import triggers as t
 from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
@@ -57,14 +58,14 @@ STEPS = st.fixed_dictionaries(
         "attempts": st.sampled_from([1, 2]),
         "on": st.sampled_from([("network", "provider_error"), ("task_failed", "timeout", "uncertain")]),
         "on_uncertain": st.sampled_from(["fail", "wait", "resubmit"]),
-        "condition": st.sampled_from([None, None, "always", "failure", "never"]),
+        "condition": st.sampled_from([None, None, None, "always", "always", "failure", "never", "broken"]),
         "continue_on_error": st.booleans(),
     }
 )
 
 FANS = st.fixed_dictionaries(
     {
-        "for_each": st.sampled_from(["-", "a", "a,b,c"]),
+        "for_each": st.sampled_from(["-", "x", "x,y,z", "x,y,z", "a.artifacts", "a.output"]),
         "max_parallel": st.sampled_from([1, 2]),
         "fail_fast": st.booleans(),
     }
@@ -475,6 +476,14 @@ def _pairs(before: RunState, after: RunState) -> Iterator[tuple[Any, Any]]:
 # --- the properties --------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_layers() -> Iterator[None]:
+    """Let runs of three items merge their layers as runs of a thousand do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "_MERGED_AT", 2)
+        yield
+
+
 def _play(kit: SimpleNamespace, shape: Any, room: int) -> Play:
     (first, second, third), fan, both = shape
     steps = []
@@ -484,7 +493,7 @@ def _play(kit: SimpleNamespace, shape: Any, room: int) -> Play:
         ("c", third, {"needs": ["a", "b"] if both else ["a"]}),
     ):
         steps.append(kit.step(id, timeout_s=100.0, **drawn, **more))
-    plan = kit.plan(*steps, timeout_s=400.0)
+    plan = kit.plan(*steps, timeout_s=400.0, outputs={"made": kit.text("b.output")})
     play = Play(kit.World(plan), kit)
     play.send(t.Start, room, run="run_1", inputs={}, labels={})
     return play
