@@ -255,7 +255,7 @@ def _loops(scheduler: Scheduler, intake: Intake) -> dict[str, Coroutine[Any, Any
 
 def _note_end(failed: asyncio.Future[None], task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("loop.broke", loop=task.get_name(), error=repr(error))
+        log.error("loop.failed", loop=task.get_name())
         _fail(failed, error)
 
 
@@ -391,4 +391,4 @@ def _end(stop: asyncio.Future[None]) -> None:
 def _reload(library: Library) -> None:
     """Read the workflow files again; what is wrong is said, and what was read before stays for it."""
     found = library.reload()
-    log.info("workflows.reloaded", count=len(found.workflows), errors=[str(p) for p in found.errors])
+    log.info("workflow.reloaded", count=len(found.workflows), errors=[str(p) for p in found.errors])

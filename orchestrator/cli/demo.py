@@ -50,12 +50,13 @@ def demo(context: click.Context, is_short: bool, data: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = _fresh(data)
     out = render.console()
-    with _everything(folder) as server:
+    with _everything(folder) as (simulators, server):
         click.echo(f"Simulated providers, a server at {server.admin_url}, data in {folder}")
         client = Client(server.admin_url)
         run = _run(client, folder, out)
         _show_pictures(run, server, folder, out)
         _show_log(client, run, out)
+        click.echo(f"\nCredits, by the simulated providers' own books: {_charges(simulators)}")
         _show_ways_on(client, run, folder)
         if not is_short:
             click.echo("\nThe server goes on. Ctrl-C stops it.")
@@ -78,7 +79,7 @@ def _fresh(data: Path | None) -> Path:
 
 
 @contextmanager
-def _everything(folder: Path) -> "Iterator[Running]":
+def _everything(folder: Path) -> "Iterator[tuple[Simulators, Running]]":
     """Run simulators and server; what they log goes into a file in *folder*."""
     from orchestrator import app, telemetry
     from orchestrator.cli import background, sandbox
@@ -89,7 +90,7 @@ def _everything(folder: Path) -> "Iterator[Running]":
         with background.running(sandbox.simulated(Options())) as simulators:
             joined = app.build(_settings(simulators, folder))
             with background.running(joined.running()) as server:
-                yield server
+                yield simulators, server
 
 
 def _settings(simulators: "Simulators", folder: Path) -> "Settings":
@@ -98,9 +99,7 @@ def _settings(simulators: "Simulators", folder: Path) -> "Settings":
     from orchestrator.settings import Address, Listen, Settings
 
     free = Address(sandbox.LOOPBACK, 0)
-    # Perfect's tasks live on polls: one every seven seconds would be most of the demo, and one a second
-    # needs more requests than the documented limits leave to a task, should it run for its whole time.
-    providers: dict[str, dict[str, Any]] = {"pizi": {}, "perfect": {"poll_interval": "1s", "rate_limits": []}}
+    providers: dict[str, dict[str, Any]] = {"pizi": {}, "perfect": {}}
     own = Settings(listen=Listen(public=free, admin=free), workflows=sandbox.SHIPPED, providers=providers)
     return sandbox.pointed_at(own, simulators, folder)
 
@@ -173,10 +172,17 @@ def _show_log(client: Client, run: Mapping[str, Any], out: "Console") -> None:
         click.echo(f"… and {len(told) - len(shown)} lines more of the other instances")
 
 
-def _show_ways_on(client: Client, run: Mapping[str, Any], folder: Path) -> None:
-    from orchestrator.cli import render
+def _charges(simulators: "Simulators") -> str:
+    """Return what the run has cost, told by those who charged it: `pizi 4 for 2 tasks, …`."""
+    from orchestrator.simulators.server import SIMULATORS
 
-    click.echo(f"\nCredits spent: {render.money(run['credits']) or 'none told'}")
+    books = [simulators.books(kind) for kind in SIMULATORS]
+    return ", ".join(
+        f"{each.kind} {each.charged} for {len(each.tasks)} tasks" for each in books if each.tasks
+    )
+
+
+def _show_ways_on(client: Client, run: Mapping[str, Any], folder: Path) -> None:
     click.echo(f"API: {client.server}/api/v1   server's log: {folder / 'server.log'}")
     click.echo(f"\nTo look further, in another terminal:\n  export ORCHESTRATOR_SERVER={client.server}")
     for command in (

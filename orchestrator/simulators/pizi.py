@@ -155,7 +155,7 @@ class Simulator:
         self._pictures[picture.uuid] = picture
         makers = {
             f"{picture.uuid}_{variant}.{order.format}": partial(
-                _shot, product, person, self._picture_seed(picture.uuid, variant), order
+                _shot, product, person, self._picture_seed(picture.uuid) + variant, order
             )
             for variant in range(1, order.variants + 1)
         }

@@ -22,7 +22,7 @@ class Schedule(Protocol):
         ...
 
     async def postpone(self, job: str, wake_at: int | None) -> None:
-        """Move a job's wake-up without an event: it was looked at and nothing had changed. None: never again."""
+        """Move a job's wake-up without an event: nothing had changed. None: never again."""
         ...
 
     async def open_jobs(

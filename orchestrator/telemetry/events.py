@@ -80,6 +80,8 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("submit.postponed", "debug", "reason until", "A job waits for a slot, a limit or credits."),
     ("trigger.broke", "error", "triggers", "A bug: deciding raised; the run is as it was."),
     ("url.refused", "warning", "host reason", "An outgoing request was not allowed to leave."),
+    ("workflow.questioned", "warning", "problem", "A file is read, and something in it is doubtful."),
+    ("workflow.reloaded", "info", "count errors", "The workflow files were read again."),
     ("workflow.skipped", "warning", "file problems", "A file with problems is left out."),
     ("workflows.loaded", "info", "count skipped", "Workflow files have been read."),
 )
