@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.providers import perfect, pixza, pizi
+from orchestrator.providers import perfect, pixza, pizi, trypi
 from orchestrator.providers.base import ConnectionSettings, Connector
 
 
@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Kind("perfect", perfect.PerfectSettings, perfect.connect),
             Kind("pixza", pixza.PixzaSettings, pixza.connect),
             Kind("pizi", pizi.PiziSettings, pizi.connect),
+            Kind("trypi", trypi.TrypiSettings, trypi.connect),
         )
     }
 )
