@@ -12,6 +12,11 @@ import pytest
 from PIL import Image
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 @pytest.fixture(scope="module")
 def demo(orchestrator: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, float]:
     """A demo that has ended: where, what it said, and how long it took in seconds."""
@@ -34,7 +39,7 @@ def test_the_pictures_it_names_are_there_and_enhanced_to_twice_their_size(
     folder, done, _ = demo
 
     named = re.findall(r"^(\S+/pictures/\S+?\.\w+)\s+\S+ (\d+) × (\d+)", done.stdout, re.MULTILINE)
-    sizes = {Path(path).stem: Image.open(folder / path).size for path, _, _ in named}
+    sizes = {Path(path).stem: size_of(folder / path) for path, _, _ in named}
 
     assert set(sizes) == {"model-1", *(f"{step}-{n}" for step in ("pictures", "enhance") for n in (1, 2, 3))}
     assert [(int(width), int(height)) for _, width, height in named] == list(sizes.values())
@@ -64,7 +69,7 @@ def test_it_tells_what_happened_and_why(demo: tuple[Path, Any, float]) -> None:
         "its list has 3 items — one instance for each",
         "accepted by perfect: task",
         "succeeded with images",
-        "Credits spent: ",
+        "Credits, by the simulated providers' own books: pizi 4 for 2 tasks, perfect 3 for 3 tasks",
     ):
         assert sentence in done.stdout
 

@@ -76,7 +76,7 @@ def run(ask: Any, place: tuple[Path, str]) -> dict[str, Any]:
 def test_a_run_with_an_uploaded_file_succeeds(run: dict[str, Any]) -> None:
     assert run["status"] == "succeeded"
     assert run["labels"] == {"order": "12"}
-    assert [image["media_type"] for image in run["outputs"]["images"]] == ["image/png"] * 3
+    assert [image["media_type"] for image in run["outputs"]["images"]] == ["image/jpeg"] * 3
 
 
 def test_the_run_is_listed_and_shown_with_all_there_is_to_it(ask: Any, run: dict[str, Any]) -> None:
@@ -93,9 +93,7 @@ def test_jobs_and_deliveries_are_listed_and_shown(ask: Any, run: dict[str, Any])
 
     assert len(jobs) == 5
     assert '"gender": "female"' in ask("jobs", "show", first).stdout
-    assert ask("deliveries", "show", deliveries[0]["id"]).stdout.startswith(
-        f"id            {deliveries[0]['id']}"
-    )
+    assert "resourceUrl" in ask("deliveries", "show", deliveries[0]["id"]).stdout
     assert len(ask("deliveries", "show", deliveries[0]["id"], "--body").stdout) == deliveries[0]["size"]
 
 
