@@ -1,8 +1,9 @@
 """
 The benchmarks themselves: who plays, in which order, and what is divided by what.
 
-In every one figure and control take turns within the same run, on the same provider
-process, loaded by the same bytes. One turn of each comes before those that count.
+In every one figure and control take turns within the same run, with as many processes on
+either side, on the same provider process, loaded by the same bytes. One turn of each
+comes before those that count.
 """
 
 import asyncio
@@ -182,24 +183,7 @@ def chained(stage: Stage) -> list[Result]:
 def _chained(
     stage: Stage, connection: str, name: str, targets: tuple[float | None, float | None]
 ) -> list[Result]:
-    rounds = stage.amount.rounds
-    # A run of three steps has two links.
-    runs = -(-stage.amount.links // (2 * rounds))
-    links: list[float] = []
-    posts: list[float] = []
-    with ExitStack() as stack:
-        tasks = stack.enter_context(Actor(provider))
-        server = stack.enter_context(stage.server(tasks.ask("url")))
-        control = stack.enter_context(Actor(plain, tasks.ask("url")))
-        tasks.ask("call_back_after", UNLOADED_S)
-        for turn in range(rounds + 1):
-            posted = control.ask("posts", 2 * runs, UNLOADED_S)
-            server.ask("runs", connection, 3, runs, 1)
-            chained = tasks.ask("links")
-            if turn:
-                posts += posted
-                links += chained
-        tasks.ask("settle")
+    links, posts = _links(stage, connection)
     base = median(posts)
     stage.say(f"{name}: {len(links):,} links, {len(posts):,} POSTs")
     return [
@@ -215,6 +199,30 @@ def _chained(
         )
         for percent, target in zip((50, 99), targets, strict=True)
     ]
+
+
+def _links(stage: Stage, connection: str) -> tuple[list[float], list[float]]:
+    """Return how long each link of the chains took, and each plain POST, in seconds."""
+    links: list[float] = []
+    posts: list[float] = []
+    # A run of three steps has two links.
+    runs = -(-stage.amount.links // (2 * stage.amount.rounds))
+    with ExitStack() as stack:
+        tasks = stack.enter_context(Actor(provider))
+        server = stack.enter_context(stage.server(tasks.ask("url")))
+        control = stack.enter_context(Actor(plain, tasks.ask("url")))
+        tasks.ask("call_back_after", UNLOADED_S)
+        for turn in range(stage.amount.rounds + 1):
+            posted = control.ask("posts", 2 * runs, UNLOADED_S)
+            server.ask("runs", connection, 3, runs, 1)
+            linked = tasks.ask("links")
+            if len(linked) != 2 * runs:
+                raise RuntimeError(f"{runs} runs of three steps had {len(linked)} links instead of two each")
+            if turn:
+                posts += posted
+                links += linked
+        tasks.ask("settle")
+    return links, posts
 
 
 # --- whole runs ------------------------------------------------------------------------------
