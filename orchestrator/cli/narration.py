@@ -93,6 +93,12 @@ def _at(micros: Any) -> str:
     return local(rfc3339(micros))[11:] if isinstance(micros, int) else ""
 
 
+def _brief(id: Any) -> str:
+    """Return a provider's id, cut where it is longer than a UUID; the job shows the whole."""
+    text = plain(id)
+    return text if len(text) <= 36 else f"{text[:16]}…"
+
+
 def _run_created(data: Object, job: Object) -> Words:
     return f"{plain(data.get('workflow'))} is stored with its inputs", "from here on it survives a crash"
 
@@ -155,7 +161,7 @@ def _job_submitted(data: Object, job: Object) -> Words:
     check = _at(data.get("check_at"))
     why = f"asked about at {check}, should nothing come before" if check else ""
     return (
-        f"accepted by {plain(job.get('connection')) or 'the provider'}: task {plain(data.get('task_id'))}",
+        f"accepted by {plain(job.get('connection')) or 'the provider'}: task {_brief(data.get('task_id'))}",
         why,
     )
 
@@ -178,7 +184,7 @@ def _job_adopted(data: Object, job: Object) -> Words:
         "callback": "its callback arrived",
         "operator": "a person said which it is",
     }
-    task = plain(data.get("task_id") or data.get("resource_id"))
+    task = _brief(data.get("task_id") or data.get("resource_id"))
     return f"the submit was accepted: task {task}", found.get(str(data.get("source")), "")
 
 

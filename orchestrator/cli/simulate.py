@@ -1,5 +1,6 @@
 """`orchestrator simulate`: the simulated providers alone, for other programs to talk to."""
 
+import os
 import signal
 import sys
 import threading

@@ -177,14 +177,3 @@ def test_a_second_server_on_the_same_data_is_refused(
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "data/sandbox" in done.stderr
-
-
-def test_a_server_without_an_address_for_callbacks_says_both_ways_out(
-    orchestrator: Any, tmp_path: Path
-) -> None:
-    done = orchestrator("serve", folder=tmp_path)
-
-    assert done.returncode == 2
-    assert "public_url" in done.stderr
-    assert 'callbacks = "off"' in done.stderr
-    assert "Traceback" not in done.stderr

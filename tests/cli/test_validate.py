@@ -1,0 +1,120 @@
+"""`orchestrator validate`: what it prints, and how it ends."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.validate import connectors
+from orchestrator.providers.registry import KINDS
+
+BAD = """\
+name: bad
+inputs:
+  gender: {type: string}
+steps:
+  model:
+    uses: pizi/create_modl
+    with: {gender: '${{ inputs.gendr }}'}
+  enhance:
+    uses: perfekt/enhance
+    with: {image: '${{ steps.model.artifacts[0] }}'}
+"""
+
+PROBLEMS = """\
+bad.yaml:6:11: 'pizi' has no operation 'create_modl' (did you mean 'create_model'?)
+bad.yaml:7:25: there is no input 'gendr' (did you mean 'gender'?)
+bad.yaml:9:11: there is no connection 'perfekt' (did you mean 'perfect'?)
+"""
+
+GOOD = """\
+name: good
+steps:
+  model:
+    uses: pizi/create_model
+    with: {gender: female}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without settings, with two workflows."""
+    (tmp_path / "bad.yaml").write_text(BAD)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_problem_is_a_line_with_its_place(call: Any) -> None:
+    done = call("validate", "bad.yaml")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (1, PROBLEMS, "0 good workflows, 3 errors\n")
+
+
+def test_a_folder_stands_for_its_files(call: Any) -> None:
+    done = call("validate", ".")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (1, PROBLEMS, "1 good workflow, 3 errors\n")
+
+
+def test_a_good_file_ends_with_0_and_nothing_to_read(call: Any) -> None:
+    done = call("validate", "good.yaml")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "1 good workflow, 0 errors\n")
+
+
+def test_problems_for_machines_are_an_array(call: Any) -> None:
+    done = call("validate", "bad.yaml", "--json")
+
+    first = json.loads(done.stdout)[0]
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert {key: first[key] for key in ("file", "line", "column", "severity")} == {
+        "file": "bad.yaml",
+        "line": 6,
+        "column": 11,
+        "severity": "error",
+    }
+
+
+def test_the_connections_of_the_settings_are_those_that_count(call: Any, folder: Path) -> None:
+    (folder / "orchestrator.toml").write_text('[providers.pizi_eu]\nkind = "pizi"\n')
+    (folder / "good.yaml").write_text(GOOD.replace("pizi/", "pizi_eu/"))
+
+    done = call("validate", "good.yaml")
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "there is no connection 'pizi'" in call("validate", "bad.yaml").stdout
+
+
+def test_a_setting_of_a_connection_that_is_wrong_is_told_with_its_place(call: Any, folder: Path) -> None:
+    (folder / "orchestrator.toml").write_text("[providers.pizi]\napi_kee = 'x'\n")
+
+    done = call("validate", "good.yaml")
+
+    assert done.exit_code == 2
+    assert "orchestrator.toml: " in done.stderr
+    assert "api_kee" in done.stderr
+
+
+def test_a_kind_that_does_not_exist_is_told_by_name(call: Any, folder: Path) -> None:
+    (folder / "orchestrator.toml").write_text("[providers.moon]\n")
+
+    done = call("validate", "good.yaml")
+
+    assert done.exit_code == 2
+    assert "providers.moon: there is no kind 'moon' (there are: " in done.stderr
+
+
+def test_without_settings_every_kind_is_a_connection(call: Any) -> None:
+    made = connectors(None)
+
+    assert {name: connector.kind for name, connector in made.items()} == {name: name for name in KINDS}
+
+
+def test_the_shipped_workflows_are_good(call: Any) -> None:
+    from orchestrator.cli.sandbox import SHIPPED
+
+    done = call("validate", str(SHIPPED), "--strict")
+
+    assert (done.exit_code, done.stdout) == (0, "")
