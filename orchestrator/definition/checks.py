@@ -56,6 +56,9 @@ def check_values(draft: Draft, operations: Mapping[str, OperationSpec], report: 
         _check_references((*step.path, "with"), step.params.uses, names, report)
         if step.condition is not None:
             _check_references((*step.path, "if"), step.condition.uses, names, report)
+            if kinds(names.type_of(step.condition.expression)) == {"string"}:
+                hint = "compare it, for instance with == 'yes'"
+                report.at_value((*step.path, "if"), "a condition gives true or false, and this is text", hint)
         if step.id in operations:
             check_params(step, operations[step.id], names, report)
     for name, value in draft.outputs.items():
@@ -79,7 +82,7 @@ def _check_for_each(step: StepDraft, for_each: TemplateValue, names: Names, repo
     _check_references(path, for_each.uses, names, report)
     if isinstance(for_each.template, list):
         return
-    for use in for_each.uses:
+    for use in (use for use in for_each.uses if use.whole):
         given = names.type_of(use.expression)
         if "array" not in kinds(given):
             report.at_value(path, f"'for_each' needs a list, and this is {named(given)}")

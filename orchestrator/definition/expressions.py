@@ -6,6 +6,7 @@ operators, filters, tests, `a if b else c`, `range(…)`, and the status functio
 mean something. Nothing else can be called.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,12 +66,14 @@ class Expression:
     """
     One expression, ready to be evaluated any number of times.
 
-    *source* without `${{ }}`; *tree* as parsed, for those who reason about it.
+    *source* is without `${{ }}`; *is_path* says that it does nothing but look something up;
+    *tree* is for those who reason about it.
     """
 
     source: str
     references: tuple[Reference, ...] = field(compare=False)
     calls: frozenset[str] = field(compare=False)
+    is_path: bool = field(compare=False)
     tree: nodes.Expr = field(compare=False, repr=False)
     _run: Callable[[Mapping[str, Any]], Any] = field(compare=False, repr=False)
 
@@ -79,11 +82,6 @@ class Expression:
         """The ids of the steps that it reads."""
         return frozenset(str(r.path[1]) for r in self.references if r.path[0] == "steps")
 
-    @property
-    def path(self) -> Path | None:
-        """The path that it is, when it is nothing but a path."""
-        return path_of(self.tree)
-
     def evaluate(self, names: Scope) -> Any:
         """Return the plain JSON value. Errors: InvalidValue, with the expression and what was wrong."""
         try:
@@ -91,7 +89,7 @@ class Expression:
             if isinstance(value, Undefined):
                 str(value)  # Raises, and says what is missing.
             # What is only looked up was plain and bounded before.
-            return value if isinstance(self.tree, nodes.Getattr) else checked(value)
+            return value if self.is_path else checked(value)
         except Missing as absence:
             problem = complaint(absence, self._place_of(absence, names))
         except RecursionError:
@@ -175,7 +173,7 @@ def _compile(text: str, functions: frozenset[str]) -> Expression:
         run = compiled(plain)
     except (TemplateError, SyntaxError, MemoryError, ValueError) as error:
         raise ExpressionError(f"the expression cannot be compiled: {error}") from error
-    return Expression(text, references, calls, plain, run)
+    return Expression(text, references, calls, path_of(plain) is not None, plain, run)
 
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
@@ -226,14 +224,14 @@ def _parse(text: str) -> nodes.Expr:
 
 
 def _unreadable(text: str, message: str) -> ExpressionError:
-    bare = _without_texts(text)
-    for pattern, hint in _FOREIGN:
-        if found := pattern.search(bare):
-            return ExpressionError(f"'{found[0]}' is no operator", hint=hint, offset=found.start())
     where = re.search(r" at (\d+)$", message)
     offset = min(int(where[1]), len(text)) if where else 0
     if message.startswith("unexpected char") and text[offset : offset + 1] in ("'", '"'):
         return ExpressionError("a text in quotes is not closed", offset=offset)
+    bare = _without_texts(text)
+    for pattern, hint in _FOREIGN:
+        if found := pattern.search(bare):
+            return ExpressionError(f"'{found[0]}' is no operator", hint=hint, offset=found.start())
     if "end of template" in message or "end of print statement" in message:
         return ExpressionError("the expression ends too early", offset=len(text))
     return ExpressionError(f"the expression cannot be read: {message}", offset=offset)
@@ -279,10 +277,16 @@ def _check(node: nodes.Node, text: str, functions: frozenset[str]) -> None:
             _check_known("test", TESTS, node, text)
         case nodes.CondExpr(expr2=None):
             raise ExpressionError("`a if b` needs an else", hint="write `a if b else null`")
-        case nodes.Const(value=value) if not isinstance(value, str | int | float | bool | None):
+        case nodes.Const(value=value) if not _is_json(value):
             raise ExpressionError(f"{value!r} is no value that a workflow can hold")
         case _ if not isinstance(node, _ALLOWED):
             raise ExpressionError(f"expressions know no {type(node).__name__}")
+
+
+def _is_json(constant: Any) -> bool:
+    if isinstance(constant, float):
+        return math.isfinite(constant)
+    return constant is None or isinstance(constant, str | int | bool)
 
 
 def _check_call(call: nodes.Call, text: str, functions: frozenset[str]) -> None:

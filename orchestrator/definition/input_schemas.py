@@ -117,12 +117,8 @@ def _in_our_words(error: ValidationError) -> str:
             return f"must have {at} {limit} character{'s' * (limit != 1)}, not {size}"
         case "uniqueItems":
             return "must not hold the same item twice"
-        case "anyOf" | "oneOf":
-            return (
-                "matches none of the forms that are allowed"
-                if error.context
-                else "matches more than one form"
-            )
+        case "anyOf" | "oneOf" if error.context:
+            return "matches none of the forms that are allowed"
     message = error.message
     return message if len(message) <= _MESSAGE_MAX else f"{message[:_MESSAGE_MAX]}…"
 
@@ -134,32 +130,29 @@ def read_inputs(
     schemas: Mapping[str, Any], report: Report
 ) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
     """Return the schemas without our own `required: false`, and which inputs have to be given."""
-    inputs, required = {}, set()
+    inputs: dict[str, dict[str, Any]] = {}
+    required = set()
     for name, schema in schemas.items():
         path = ("inputs", name)
         if not isinstance(schema, dict):
-            hint = (
-                "write {} for an input that may be anything"
-                if schema is None
-                else f"write {{type: {schema}}}"
-            )
-            report.at_value(
-                path,
-                f"an input is a JSON Schema, not {kind(schema)}",
-                hint if schema in (None, *TYPES) else None,
-            )
+            hint = "write {} for an input that may be anything"
+            hint = f"write {{type: {schema}}}" if schema in TYPES else hint
+            report.at_value(path, f"an input is a JSON Schema, not {kind(schema)}", hint)
             schema = {}
         if _is_required(schema, path, report):
             required.add(name)
         # A list is JSON Schema's own `required`: the properties that an object must have.
-        inputs[name] = {k: v for k, v in schema.items() if k != "required" or not isinstance(v, bool)}
-        _check(inputs[name], path, report)
+        schema = {k: v for k, v in schema.items() if k != "required" or isinstance(v, list)}
+        known_errors = report.errors
+        _check(schema, path, report)
+        # What reads the schema later can rely on its being one.
+        inputs[name] = schema if report.errors == known_errors else {}
     return inputs, frozenset(required)
 
 
 def _is_required(schema: Mapping[str, Any], path: Path, report: Report) -> bool:
     required = schema.get("required")
-    if isinstance(required, str | int | float) and not isinstance(required, bool):
+    if "required" in schema and not isinstance(required, bool | list):
         report.at_value((*path, "required"), f"'required' is true or false, not {kind(required)}")
     if required is True and "default" in schema:
         report.at_value((*path, "required"), "an input with a default does not have to be given")
@@ -167,19 +160,17 @@ def _is_required(schema: Mapping[str, Any], path: Path, report: Report) -> bool:
 
 
 def _check(schema: dict[str, Any], path: Path, report: Report) -> None:
+    known_errors = report.errors
     told = set[Path]()
     for inner, part in _subschemas(schema, path):
-        told |= set(_check_types(part, inner, report))
+        told |= {*_check_types(part, inner, report), *_check_pattern(part, inner, report)}
         _check_keywords(part, inner, report)
         _check_reference(part, inner, schema, report)
-    meta = Draft202012Validator(Draft202012Validator.META_SCHEMA)
-    sound = not told
-    for error in meta.iter_errors(schema):
+    for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema):
         at = (*path, *error.absolute_path)
-        sound = False
         if not any(at[: len(place)] == place for place in told):
             report.at_value(at, f"no valid JSON Schema: {error.message[:_MESSAGE_MAX]}")
-    if sound and "default" in schema and "$ref" not in str(schema):
+    if "default" in schema and report.errors == known_errors:
         for inner, message in complaints(schema, schema["default"]):
             report.at_value((*path, "default", *inner), f"the default {message}")
 
@@ -209,6 +200,9 @@ def _check_types(schema: dict[str, Any], path: Path, report: Report) -> Iterator
             shown = quoted(name) if isinstance(name, str) else kind(name)
             report.at_value(place, f"unknown type {shown}", did_you_mean(str(name), TYPES))
             yield (*path, "type")
+
+
+def _check_pattern(schema: dict[str, Any], path: Path, report: Report) -> Iterator[Path]:
     if isinstance(pattern := schema.get("pattern"), str):
         try:
             re.compile(pattern)
@@ -232,6 +226,6 @@ def _check_reference(schema: dict[str, Any], path: Path, top: dict[str, Any], re
         if key not in schema:
             continue
         local = _LOCAL.fullmatch(str(schema[key])) if key == "$ref" else None
-        if local is None or local[1] not in (top.get("$defs") or {}):
+        if local is None or not isinstance(top.get("$defs"), dict) or local[1] not in top["$defs"]:
             hint = "write #/$defs/<name> for a schema in the input's own $defs"
             report.at_value((*path, key), f"'{key}' can only point into the input itself", hint)

@@ -8,7 +8,7 @@ from jinja2 import Undefined
 TEXT_MAX = 1_000_000
 """Characters of one text."""
 
-LIST_MAX = 100_000
+LIST_MAX = 20_000
 """Items of one list."""
 
 WEIGHT_MAX = 4_000_000

@@ -118,6 +118,10 @@ class Names:
             return typed({"type": "string"})
         if name == "error":
             return typed(ERROR, closed=True)
+        spec = self._operations.get(step.id)
+        if spec is not None and not spec.gives_files:
+            uses = f"{step.connection}/{step.operation}"
+            raise Astray(f"{uses} gives no files: steps.{step.id}.artifacts is always empty", None, "warning")
         return list_of(typed(ARTIFACT, closed=True))
 
     def _output(self, step: StepDraft) -> Type:

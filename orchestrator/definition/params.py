@@ -20,7 +20,7 @@ from orchestrator.definition.schemas import (
     typed,
 )
 from orchestrator.definition.suggestions import did_you_mean, quoted
-from orchestrator.definition.templates import Place, TemplateValue, Use
+from orchestrator.definition.templates import OPEN, Place, Use
 
 _CANDIDATES_MAX = 50
 
@@ -44,7 +44,7 @@ def check_params(step: StepDraft, spec: OperationSpec, names: Names, report: Rep
     if not isinstance(step.params.template, dict):
         return
     wanted = typed(spec.params_schema)
-    values = _known(step.params)
+    values = _known(step.params.template)
     found = list(spec.check(values, _is_unknown))
     for problem in found:
         _tell(problem, step, wanted, report)
@@ -53,20 +53,15 @@ def check_params(step: StepDraft, spec: OperationSpec, names: Names, report: Rep
             _check_use(use, step, spec, wanted, names, values, report)
 
 
-def _known(params: TemplateValue) -> dict[str, Any]:
-    """Return the parameters with a stand-in wherever there is an expression."""
-    unknown = {use.place for use in params.uses}
-
-    def known(value: Any, place: Place) -> Any:
-        if place in unknown:
-            return _UNKNOWN
-        if isinstance(value, dict):
-            return {key: known(inner, (*place, key)) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [known(inner, (*place, index)) for index, inner in enumerate(value)]
-        return value
-
-    return {key: known(value, (key,)) for key, value in params.template.items()}
+def _known(value: Any) -> Any:
+    """Return *value* with a stand-in wherever there is an expression, also one that cannot be read."""
+    if isinstance(value, str) and OPEN in value:
+        return _UNKNOWN
+    if isinstance(value, dict):
+        return {key: _known(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_known(inner) for inner in value]
+    return value
 
 
 def _tell(problem: FoundProblem, step: StepDraft, wanted: Type, report: Report) -> None:

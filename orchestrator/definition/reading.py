@@ -231,11 +231,11 @@ def _params(section: Section) -> TemplateValue:
     # A `with:` whose every parameter is commented out is null.
     given = {} if section.get("with") is None else section.get("with")
     path = (*section.path, "with")
-    known_problems = section.report.count
+    known_problems = section.report.errors
     value = _value(given, path, section.report)
     if isinstance(given, dict) or _is_one_expression(value):
         return value
-    if section.report.count == known_problems:
+    if section.report.errors == known_problems:
         section.wrong("with", f"'with' has to be a map of parameters, not {kind(given)}")
     return _value({}, path, section.report)
 
@@ -258,10 +258,10 @@ def _for_each(section: Section) -> TemplateValue | None:
     if "for_each" not in section:
         return None
     items = section.get("for_each")
-    known_problems = section.report.count
+    known_problems = section.report.errors
     value = _value(items, (*section.path, "for_each"), section.report)
     is_sound = isinstance(items, list) or _is_one_expression(value)
-    if not is_sound and section.report.count == known_problems:
+    if not is_sound and section.report.errors == known_problems:
         hint = "write a list, or one expression that gives a list"
         section.wrong("for_each", f"'for_each' has to be a list, not {kind(items)}", hint)
     if isinstance(items, list) and len(items) > PARALLEL_MAX:

@@ -22,13 +22,13 @@ class Report:
         return tuple(sorted(self._problems, key=lambda p: (p.line, p.column)))
 
     @property
-    def count(self) -> int:
-        """How many problems there are."""
-        return len(self._problems)
+    def has_errors(self) -> bool:
+        return self.errors > 0
 
     @property
-    def has_errors(self) -> bool:
-        return any(problem.severity == "error" for problem in self._problems)
+    def errors(self) -> int:
+        """How many problems there are that are no warnings."""
+        return sum(problem.severity == "error" for problem in self._problems)
 
     def at_value(
         self, path: Path, message: str, hint: str | None = None, severity: Severity = "error"

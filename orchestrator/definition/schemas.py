@@ -20,11 +20,13 @@ class Branch:
     One form that a value may have. *root* is where `$ref` points into.
 
     *closed*: a property that is not listed is not there, unless the schema says otherwise.
+    *items*: of a list whose items were worked out and have no schema of their own.
     """
 
     schema: Mapping[str, Any]
     root: Mapping[str, Any]
     closed: bool = False
+    items: "Type | None" = None
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -139,15 +141,7 @@ def constants(type: Type) -> list[Any] | None:
 
 def list_of(items: Type) -> Type:
     """Return the type of a list of such items."""
-    return (Branch({"type": "array", "items": _Known(items)}, {}),)
-
-
-class _Known(dict[str, Any]):
-    """A schema that stands for forms which are known already."""
-
-    def __init__(self, type: Type) -> None:
-        super().__init__()
-        self.type = type
+    return (Branch({"type": "array"}, {}, items=items),)
 
 
 def items_of(type: Type) -> Type:
@@ -159,8 +153,8 @@ def items_of(type: Type) -> Type:
         if isinstance(value := branch.schema.get("const"), list):
             found += [Branch({"const": item}, {}) for item in value]
             continue
-        items = branch.schema.get("items")
-        found += items.type if isinstance(items, _Known) else typed(items, branch.root, closed=branch.closed)
+        schema = branch.schema.get("items")
+        found += branch.items or typed(schema, branch.root, closed=branch.closed)
     return tuple(found) or UNKNOWN
 
 

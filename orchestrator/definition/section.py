@@ -23,8 +23,9 @@ class Section:
         self, data: Any, path: Path, report: Report, *, known: Sequence[str], later: Sequence[str] = ()
     ) -> None:
         self.path, self.report = path, report
+        self._is_map = isinstance(data, dict)
         self._data: Mapping[str, Any] = data if isinstance(data, dict) else {}
-        if not isinstance(data, dict):
+        if not self._is_map:
             report.at_value(path, f"{self._name} has to be a map, not {kind(data)}", f"keys: {listed(known)}")
         for key in self._data:
             self._check_key(key, known, later)
@@ -51,8 +52,9 @@ class Section:
         self.report.at_value((*self.path, key), message, hint)
 
     def missing(self, key: str, hint: str | None = None) -> None:
-        """Tell that the key is not there."""
-        self.report.at_key(self.path, f"{self._name} needs the key '{key}'", hint)
+        """Tell that the key is not there, unless there is no map that it could be in."""
+        if self._is_map:
+            self.report.at_key(self.path, f"{self._name} needs the key '{key}'", hint)
 
     def _of_kind(self, key: str, types: type | tuple[type, ...], expected: str) -> Any:
         value = self._data.get(key)
@@ -60,8 +62,7 @@ class Section:
             return None
         if isinstance(value, types) and (types is bool or not isinstance(value, bool)):
             return value
-        expression = " (expressions are not evaluated here)" if _is_expression(value) else ""
-        self.wrong(key, f"'{key}' has to be {expected}, not {kind(value)}{expression}")
+        self.wrong(key, f"'{key}' has to be {expected}, not {kind(value)}", _hint(value, types))
         return None
 
     def text(self, key: str, default: str = "") -> str:
@@ -129,5 +130,11 @@ class Section:
         return value if isinstance(value, dict) else {}
 
 
-def _is_expression(value: Any) -> bool:
-    return isinstance(value, str) and "${{" in value
+def _hint(value: Any, types: type | tuple[type, ...]) -> str | None:
+    if isinstance(value, str) and "${{" in value:
+        return "expressions are not evaluated here"
+    if types is bool and isinstance(value, str) and value.lower() in ("yes", "on", "no", "off"):
+        return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
+    if types is str and isinstance(value, int | float | bool):
+        return "quote it"
+    return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.definition.expressions import (
+    LENGTH_MAX,
     STATUS_FUNCTIONS,
     Expression,
     ExpressionError,
@@ -177,7 +178,8 @@ def split(text: str) -> list[str | Span]:
 def _end(text: str, start: int) -> int:
     """Return where the `}}` stands that closes what begins at *start*, past texts and objects in it."""
     depth, at = 0, start
-    while token := _TOKEN.search(text, at):
+    limit = start + LENGTH_MAX + len(CLOSE)
+    while token := _TOKEN.search(text, at, limit):
         at = token.end()
         if token[0] == "{":
             depth += 1
@@ -185,7 +187,8 @@ def _end(text: str, start: int) -> int:
             depth -= 1
         elif token[0] == "}" and text.startswith(CLOSE, token.start()):
             return token.start()
-    raise ExpressionError("this ${{ is not closed with }}", offset=start - len(OPEN))
+    rest = f" within {LENGTH_MAX:,} characters" if len(text) > limit else ""
+    raise ExpressionError(f"this ${{{{ is not closed with }}}}{rest}", offset=start - len(OPEN))
 
 
 # --- conditions ------------------------------------------------------------------------------

@@ -292,6 +292,9 @@ class _Reader:
         text, plain = str(event.value), event.style is None
         start, end = event.start_mark, event.end_mark
         self.document._scalars[path] = _Scalar(start.index, end.index, _start(event), event.style)
+        if start.index == end.index and plain and path in self.document._keys:
+            # What is empty starts wherever the next thing does.
+            self.document._values[path] = self.document._keys[path]
         if event.ctag is not None and str(event.ctag) == "!":
             plain = False
         try:
