@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.providers import perfect, pixza, pizi, trypi
+from orchestrator.providers import perfect, pixu, pixza, pizi, trypi
 from orchestrator.providers.base import ConnectionSettings, Connector
 
 
@@ -27,6 +27,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         kind.name: kind
         for kind in (
             Kind("perfect", perfect.PerfectSettings, perfect.connect),
+            Kind("pixu", pixu.PixuSettings, pixu.connect),
             Kind("pixza", pixza.PixzaSettings, pixza.connect),
             Kind("pizi", pizi.PiziSettings, pizi.connect),
             Kind("trypi", trypi.TrypiSettings, trypi.connect),

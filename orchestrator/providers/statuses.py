@@ -60,11 +60,15 @@ class Statuses:
             return Failed(self.failure("invalid_request", reply))
         return None
 
-    def unclear(self, reply: Reply, missing: str) -> Unclear:
-        """Say that nobody knows what became of a spending request, whose answer lacks *missing*."""
+    def unclear(self, reply: Reply, missing: str, message: str | None = None) -> Unclear:
+        """
+        Say that nobody knows what became of a spending request, whose answer lacks *missing*.
+
+        Shape:   *message* is what the answer says instead, where that is not in a usual place.
+        """
         if not is_success(reply):
             return Unclear(self.failure("provider_error", reply).message)
-        _, message = complaint(parsed(reply.body))
+        message = message or complaint(parsed(reply.body))[1]
         said = f" ({message})" if message else ""
         return Unclear(f"{self.name} answered {reply.status} without {missing}{said}")
 
