@@ -209,6 +209,8 @@ class Play:
     def _everything_open_goes_on(self) -> None:
         """Every job that may still change has somebody or some moment that changes it."""
         state = self.world.run
+        tasks = [job.task_id for job in state.jobs.values() if job.task_id is not None]
+        assert len(tasks) == len(set(tasks)), "two jobs have the same task"
         assert state.has_ended == (not state.open), "a run goes on exactly as long as a job is open"
         for job in state.jobs.values():
             effect, operation = effect_of(job, self._operation(job)), self._operation(job)
@@ -216,6 +218,9 @@ class Play:
             assert (effect is not None) == (job.is_open or job.watched)
             if effect is None:
                 continue
+            assert not job.is_open or job.status == "submitting" or not state.dooms(job.step)
+            if job.status == "waiting" and not operation.checks:
+                assert job.wake_at == job.deadline_at, "it is woken for nothing"
             assert job.status == "submitting" or job.wake_at is not None
             assert effect.kind != "check" or operation.checks, "nobody can be asked"
             assert effect.kind != "resolve" or operation.resends or operation.looks_up
@@ -263,13 +268,17 @@ class Play:
         elif verb == "answer":
             outcome = OUTCOMES[what](job, self.kit)
             self.send(t.SubmitAnswered, room=what % 2, job=job.id, outcome=outcome)
-        elif verb in ("unsent", "lost"):
-            self.send(t.SubmitNotSent if verb == "unsent" else t.SubmitLost, job=job.id, reason="gone")
-        elif verb == "check":
+        elif verb == "unsent":
+            self.send(t.SubmitNotSent, job=job.id, reason="no such host")
+        elif verb == "lost":
+            self._lost(job)
+        elif verb == "check" and self._operation(job).checks:
             asked_at = self.world.now - (what // 6) * SECOND
             outcome = LOOKS[what % 6](job, self.kit)
             last = job.deadline_at is not None and asked_at >= job.deadline_at
-            self.send(t.Checked, job=job.id, outcome=outcome, asked_at=asked_at, last=last)
+            told = self.send(t.Checked, job=job.id, outcome=outcome, asked_at=asked_at, last=last).events
+            if job.status == "collecting" and job.output is not None:
+                assert all(isinstance(event, e.JobContradicted) for event in told), "the first word stands"
         elif verb == "collected":
             self._collected(job)
         elif verb == "gone":
@@ -277,8 +286,14 @@ class Play:
         elif verb == "found":
             found = [Found(_task(job)), Found(None, "r"), Found("t:a:None:1")][what % 3]
             self.send(t.LookedUp, job=job.id, found=found)
-        else:
+        elif verb == "woke":
             self.send(t.Woke, job=job.id)
+
+    def _lost(self, job: Job) -> None:
+        """A spending request that may have been accepted is not sent again."""
+        events = self.send(t.SubmitLost, job=job.id, reason="connection lost").events
+        if job.status == "submitting" and self._operation(job).spends:
+            assert isinstance(events[0], e.JobUncertain)
 
     def _collected(self, job: Job) -> None:
         """A result whose bytes are ours is kept: as the job's, or beside it."""
@@ -407,7 +422,7 @@ def _fits(steps: Any, state: RunState, event: e.Event) -> None:
         assert state.jobs[event.job].status == "created", "paid for twice"
     if isinstance(event, e.JobSubmitted):
         assert state.jobs[event.job].status in ("created", "submitting")
-    if isinstance(event, e.JobRejected) and event.wait:
+    if isinstance(event, e.JobRejected):
         assert state.jobs[event.job].status in ("created", "submitting"), "what may be accepted is sent again"
     if isinstance(event, e.JobUncertain):
         assert state.jobs[event.job].status == "submitting"
