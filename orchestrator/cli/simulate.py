@@ -73,9 +73,8 @@ def simulate(
             sys.stdout.flush()
             until_stopped()
     except OSError as error:
-        raise Trouble(
-            f"cannot listen on port {port}: {error.strerror}; choose another with --port"
-        ) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Trouble(f"cannot listen on port {port}: {reason}; choose another with --port") from error
 
 
 def _faults(texts: tuple[str, ...]) -> "Faults":
