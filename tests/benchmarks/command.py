@@ -19,7 +19,7 @@ DISK_FOLDER = "/var/tmp"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print the table, write the JSON. Returns the exit status: 0 also where a target is missed."""
+    """Measure, print the table, write the JSON. Returns the exit status: 0 also for a missed target."""
     asked = _parser().parse_args(arguments)
     amount = Amount().reduced() if asked.quick else Amount()
     if asked.rounds is not None:
@@ -31,7 +31,11 @@ def main(arguments: Sequence[str]) -> int:
 
     say(_machine(asked.folder))
     stage = Stage(amount, asked.folder, say)
-    results = [result for name in asked.only for result in MEASURES[name](stage)]
+    try:
+        results = [result for name in asked.only for result in MEASURES[name](stage)]
+    except KeyboardInterrupt:
+        say("interrupted; nothing was written")
+        return 130
     print(report.table(results))
     report.write(results, asked.output)
     say(f"written to {asked.output}")
