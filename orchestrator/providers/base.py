@@ -315,12 +315,15 @@ def check_params(
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_context=False):
             path, hidden = _path_in(values, detail["loc"], is_unknown)
-            # A required field that is absent is wrong whatever the unknown values turn out to be;
+            # A required field that is absent is wrong whatever the unknown values turn out to be,
+            # unless it is one form of several that misses it: the unknown value may fit another.
             # the model's own rules across fields are asked below, without what is unknown.
             asked_below = detail["type"] == "conflict" and not detail["loc"]
             excused = asked_below or _holds_unknown(detail["input"], is_unknown)
             # A name that does not exist is wrong whatever its value is.
-            if detail["type"] != "extra_forbidden" and (hidden or (excused and detail["type"] != "missing")):
+            of_union = len(path) < len(detail["loc"])
+            certain = detail["type"] == "missing" and not of_union
+            if detail["type"] != "extra_forbidden" and (hidden or (excused and not certain)):
                 continue
             problem = ParamProblem(path, detail["msg"])
             if problem not in problems:

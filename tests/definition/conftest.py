@@ -8,7 +8,7 @@ from pydantic import Field
 
 from orchestrator.definition.catalog import Catalog, ConnectionSpec, FoundProblem, OperationSpec
 from orchestrator.definition.loader import Loaded, load
-from orchestrator.providers.base import Image, Output, Params, check_params
+from orchestrator.providers.base import Image, ImageOrFile, Output, Params, check_params
 
 
 class Attributes(Params):
@@ -49,7 +49,7 @@ class Pictures(Output):
 
 
 class Enhance(Params):
-    image: Image
+    image: ImageOrFile
     scale: Literal[1, 2, 4]
     resize: bool = True
 

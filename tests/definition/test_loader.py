@@ -222,6 +222,19 @@ steps:
     assert load_text(text).problems == ()
 
 
+def test_an_expression_inside_one_form_of_several_is_given_the_benefit_of_the_doubt(load_text: Load) -> None:
+    text = """\
+name: w
+inputs: {id: {type: string}}
+steps:
+  a:
+    uses: perfect/enhance
+    with: {image: {file_id: "${{ inputs.id }}"}, scale: 2}
+"""
+
+    assert load_text(text).problems == ()
+
+
 # --- limits ----------------------------------------------------------------------------------
 
 
