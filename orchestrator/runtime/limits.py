@@ -55,8 +55,8 @@ class Window:
         """Return how long until one more may be sent with *reserve* kept free, in microseconds; 0 for now."""
         while self.sent and self.sent[0] <= now - self.period:
             self.sent.popleft()
-        # Never so much that nothing else could ever be sent: one request at a time always may.
-        spare = max(self.limit - reserve, 1)
+        # Never so much that nothing else could ever be sent: a tenth, and one at the least, always may.
+        spare = max(self.limit - reserve, self.limit // 10, 1)
         if len(self.sent) < spare:
             return 0
         return self.sent[len(self.sent) - spare] + self.period - now

@@ -77,6 +77,15 @@ def test_what_is_reserved_for_heartbeats_is_not_there_for_others() -> None:
     assert window.delay(3 * SECOND, reserve=8) == 9 * SECOND - SECOND
 
 
+def test_heartbeats_that_need_more_than_there_is_leave_a_tenth_to_others() -> None:
+    window = Window(20, 10 * SECOND)
+    window.sent.append(1 * SECOND)
+
+    assert window.delay(3 * SECOND, reserve=300) == 0
+    window.sent.append(2 * SECOND)
+    assert window.delay(3 * SECOND, reserve=300) == 8 * SECOND
+
+
 def test_the_documented_limits_keep_two_perfect_tasks_alive() -> None:
     limits = Limits({"perfect": a_perfect(["100/5m host", "100/1m"])}, StillClock())
 
