@@ -81,6 +81,9 @@ class Planned:
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         """Say everything that is wrong with the evaluated parameters, or nothing."""
+        if self.waits == "verdict" and not self.sending.callbacks:
+            # It would be paid for, and nobody would ever hear of it.
+            return f"{self.operation.name} ends with a callback alone, and callbacks are off"
         if not isinstance(params, Mapping):
             return f"the parameters of {self.operation.name} must be an object"
         found = check_params(self.operation.params, params)

@@ -36,7 +36,7 @@ from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import Conflict, NotFound, Refused, StoreUnavailable
 from orchestrator.operations.plans import Plans
-from orchestrator.outcomes import Accepted, Unclear
+from orchestrator.outcomes import Accepted, Done, Unclear
 from orchestrator.runtime.limits import Limits
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.log import Log
@@ -196,13 +196,16 @@ class Worker:
             return
         item = items[0]
         outcome = item.fields.get("outcome")
-        if item.kind is t.SubmitAnswered and isinstance(outcome, Accepted):
+        if item.kind is t.SubmitAnswered and isinstance(outcome, Accepted | Done):
             # The provider gave us a task id that another job has: whose task it is nobody can tell.
             item.fields["outcome"] = Unclear(str(refusal))
             await self._persist(run, items)
         elif item.kind is t.CallbackArrived:
             settled = Settled(delivery=item.fields["delivery"], verdict="mismatch", error=str(refusal))
             await self.store.settle([settled])
+        elif item.kind is t.LookedUp:
+            # What was found is another job's task: of ours nothing was found.
+            await self._persist(run, [_Item(t.Woke, {"job": item.fields["job"]}, item.done)])
         else:
             _reject(items, refusal)
 
