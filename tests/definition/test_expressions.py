@@ -15,6 +15,7 @@ from orchestrator.definition.expressions import (
     compile_expression,
 )
 from orchestrator.definition.filters import CONCATENATE, FILTERS
+from orchestrator.definition.sandbox import SANDBOX
 from orchestrator.errors import InvalidValue
 
 LIMIT_S = 4.0
@@ -250,6 +251,7 @@ def test_a_reference_knows_where_it_stands() -> None:
         ("success()", "success() has a meaning only in the `if` of a step", 0),
         ("1 if inputs.a", "`a if b` needs an else", 0),
         ("1j", "unexpected 'j'", 0),
+        ("1" + "+1" * 50, "nested or chained more than 40 deep", 0),
         ("1e999", "inf is no value that a workflow can hold", 0),
     ],
 )
@@ -441,6 +443,7 @@ def test_loading_computes_nothing() -> None:
     compile_expression("'a' * 10**9")
 
     assert time.perf_counter() - began < 0.2
+    assert SANDBOX.optimized is False  # Constant filters would be computed, however long they take.
 
 
 def test_a_long_chain_of_filters_over_a_long_list_ends_soon() -> None:

@@ -61,7 +61,7 @@ def test_every_key_of_a_step_is_read(load_text: Load) -> None:
             """\
             name: all-keys
             timeout: 2h
-            defaults: {timeout: 1m, retry: {backoff: 1s, on: [timeout]}, on_uncertain: wait}
+            defaults: {timeout: 1m, retry: {attempts: 4, backoff: 1s, on: [timeout]}, on_uncertain: wait}
             steps:
               a: {uses: pizi/get_credits}
               b: {uses: pizi/get_credits, timeout: 500ms, on_uncertain: resubmit}
@@ -83,7 +83,7 @@ def test_every_key_of_a_step_is_read(load_text: Load) -> None:
     assert found.timeout_s == 7200
     assert (a.timeout_s, b.timeout_s) == (60, 0.5)
     assert (a.on_uncertain, b.on_uncertain) == ("wait", "resubmit")
-    assert a.retry == Retry(backoff_s=1, on=frozenset({"timeout"}))
+    assert a.retry == Retry(attempts=4, backoff_s=1, on=frozenset({"timeout"}))
     assert c.retry == Retry(attempts=5, backoff_s=1, max_backoff_s=3600, on=frozenset({"timeout"}))
     assert (c.max_parallel, c.continue_on_error, c.fail_fast) == (7, True, True)
     assert c.needs == {"b"}
