@@ -258,6 +258,11 @@ def test_what_does_not_fit_together_is_refused_before_it_costs_anything(
     assert problems(prompt="${{ inputs.prompt }}", **params) == [problem]
 
 
+def test_values_that_are_known_at_last_are_held_to_the_same_rules() -> None:
+    with pytest.raises(ValidationError, match="type video needs a model"):
+        Generate.model_validate({"type": "video", "prompt": "a cat"})
+
+
 @pytest.mark.parametrize("prompt", ["", "  \n"])
 def test_an_empty_prompt_is_refused(prompt: str) -> None:
     assert problems(type="image", prompt=prompt)

@@ -53,7 +53,9 @@ def test_only_a_number_is_a_number(value: Any, number: float | None) -> None:
     assert number_of(value) == number
 
 
-@pytest.mark.parametrize("value", ["ftp://a/b", "https://", "//a/b", "https://a/b c", "https://a\n", 7, None])
+@pytest.mark.parametrize(
+    "value", ["ftp://a/b", "https://", "//a/b", "https://a/b c", "https://a\n", "https://a/\0", 7, None]
+)
 def test_what_cannot_be_asked_for_is_no_address(value: Any) -> None:
     assert address_of(value) is None
 
