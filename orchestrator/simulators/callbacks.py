@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from orchestrator.simulators.books import Books
 from orchestrator.simulators.options import Options
@@ -38,7 +39,7 @@ class Callbacks:
 
     async def send(self, task: str, url: str, body: bytes) -> None:
         """
-        Call *url* back about *task*, with whatever fault is due to it.
+        Call *url* back about *task*, with whatever fault is due to it: POST, or GET for an empty *body*.
 
         Returns when the last copy was answered or given up, which may take a while: a simulator
         awaits it in the background work of the task.
@@ -54,6 +55,16 @@ class Callbacks:
         if self._options.hits("duplicate", task):
             await self._try(task, url, body)
         self._release()
+
+    async def probe(self, url: str) -> None:
+        """Look at *url* with HEAD, as scanners do; whatever is answered, and whether anything is."""
+        if self._session is None or self._options.deliver is not None:
+            return
+        try:
+            async with self._session.head(URL(url, encoded=True), allow_redirects=False):
+                pass
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return
 
     async def _hold_back(self) -> None:
         """Wait until another callback has gone out, but not for ever: it may be the last one."""
@@ -71,14 +82,14 @@ class Callbacks:
 
     async def _try(self, task: str, url: str, body: bytes) -> None:
         for attempt in range(1, self._attempts + 1):
-            status, error = await self._post(url, body)
+            status, error = await self._send(url, body)
             self._books.callback(task, url, attempt, status=status, error=error)
             if status is not None and 200 <= status < 300:
                 return
             if attempt < self._attempts:
                 await asyncio.sleep(self._backoff_s * 2 ** (attempt - 1))
 
-    async def _post(self, url: str, body: bytes) -> tuple[int | None, str | None]:
+    async def _send(self, url: str, body: bytes) -> tuple[int | None, str | None]:
         """Return the receiver's status, or why there is none."""
         try:
             return await (self._options.deliver or self._over_http)(url, body), None
@@ -87,7 +98,12 @@ class Callbacks:
 
     async def _over_http(self, url: str, body: bytes) -> int:
         assert self._session is not None, "callbacks are sent while the application runs"
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as reply:
+        if body:
+            headers = {"Content-Type": "application/json"}
+            call = self._session.post(url, data=body, headers=headers, allow_redirects=False)
+        else:
+            # Exactly as it was written: an address made by gluing must not be quoted anew.
+            call = self._session.get(URL(url, encoded=True), allow_redirects=False)
+        async with call as reply:
             await reply.read()
             return reply.status

@@ -13,7 +13,11 @@ from orchestrator.simulators.books import Books
 from orchestrator.simulators.faults import Faults
 
 Deliver = Callable[[str, bytes], Awaitable[int]]
-"""Posts a callback (address, JSON body) and returns the receiver's status. Errors: OSError, TimeoutError."""
+"""
+Sends a callback (address, JSON body) and returns the receiver's status. An empty body asks for a GET.
+
+Errors:  OSError, TimeoutError.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ KEPT = 32
 """How many pictures from callers are kept in memory. A forgotten one is drawn around, not missed."""
 
 _TIMEOUT_S = 10.0
-_JPG_OR_PNG = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _OTHER_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".jfif", ".mp4", ".pdf", ".svg", ".tif", ".tiff", ".webp"}
 )
@@ -33,20 +32,30 @@ class Unreadable(Exception):
 
 
 class UnsupportedFormat(Exception):
-    """This is neither a JPG nor a PNG."""
+    """This is neither a JPG nor a PNG, nor a WebP where one may be."""
+
+
+def format_of(content: bytes) -> str | None:
+    """Return `jpg`, `png` or `webp` by the first bytes, None for all else; no name or header matters."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return "jpg"
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    return "webp" if content.startswith(b"RIFF") and content[8:12] == b"WEBP" else None
 
 
 class Sources:
     """
-    Takes pictures in and checks that they are JPG or PNG.
+    Takes pictures in and checks that they are JPG or PNG, or, where a provider takes them, WebP.
 
     Only addresses on this machine are fetched: the simulator must work without
     the internet, and `https://cdn.example.com/shirt.jpg` out of a document should
     do for a try. Such a picture is believed to be what its name says.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, *, takes_webp: bool = False) -> None:
         self._files = files
+        self._takes_webp = takes_webp
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
 
@@ -64,15 +73,23 @@ class Sources:
         Errors:  Unreadable; UnsupportedFormat.
         """
         if source[:5].lower() == "data:":
-            return self._keep(_decoded(source))
+            return self._keep(self._checked(_decoded(source)))
         url = _address(source)
         if source.startswith(f"{own}/"):
             return self._own(url)
-        if PurePosixPath(url.path).suffix.lower() in _OTHER_SUFFIXES:
+        suffix = PurePosixPath(url.path).suffix.lower()
+        if suffix in _OTHER_SUFFIXES and not (suffix == ".webp" and self._takes_webp):
             raise UnsupportedFormat(url.path)
         if not is_here(url):
             return _unknown
-        return self._keep(_checked(await self._fetch(url)))
+        return self._keep(self._checked(await self._fetch(url)))
+
+    def _checked(self, content: bytes) -> bytes:
+        """Return *content* when its first bytes are those of a picture that is taken."""
+        taken = ("jpg", "png", "webp") if self._takes_webp else ("jpg", "png")
+        if format_of(content) not in taken:
+            raise UnsupportedFormat(f"the first bytes are those of neither {' nor '.join(taken)}")
+        return content
 
     def _own(self, url: URL) -> Picture:
         name = url.name
@@ -135,13 +152,6 @@ def _decoded(source: str) -> bytes:
     if not comma or not head.lower().endswith(";base64"):
         raise Unreadable("a data: URI must be base64 (data:image/png;base64,…)")
     try:
-        return _checked(base64.b64decode(text, validate=True))
+        return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise Unreadable(f"broken base64: {error}") from error
-
-
-def _checked(content: bytes) -> bytes:
-    """Return *content* when its first bytes are those of a JPG or PNG; what it is called does not matter."""
-    if not content.startswith(_JPG_OR_PNG):
-        raise UnsupportedFormat("the first bytes are neither a JPG's nor a PNG's")
-    return content

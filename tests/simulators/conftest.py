@@ -32,7 +32,7 @@ class Receiver:
 
 @dataclass
 class Caller:
-    """A client of one simulated Pizi account."""
+    """A client of one simulated account."""
 
     running: Running
     http: aiohttp.ClientSession
@@ -73,6 +73,7 @@ class Answer:
 
 Begin = Callable[..., Awaitable[Running]]
 CallPizi = Callable[..., Awaitable[Caller]]
+CallKind = Callable[..., Awaitable[Caller]]
 
 
 @pytest.fixture
@@ -99,6 +100,19 @@ async def pizi(begin: Begin) -> AsyncIterator[CallPizi]:
         async def go(faults: str = "", **options: Any) -> Caller:
             running = await begin(faults, **options)
             settings = running.client_settings("pizi")
+            return Caller(running, http, settings["base_url"], settings["api_key"])
+
+        yield go
+
+
+@pytest.fixture
+async def account(begin: Begin) -> AsyncIterator[CallKind]:
+    """Return a function that starts the simulator of one kind and gives a client of it."""
+    async with aiohttp.ClientSession() as http:
+
+        async def go(kind: str, faults: str = "", **options: Any) -> Caller:
+            running = await begin(faults, kinds=(kind,), **options)
+            settings = running.client_settings(kind)
             return Caller(running, http, settings["base_url"], settings["api_key"])
 
         yield go

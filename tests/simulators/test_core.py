@@ -1,6 +1,7 @@
 """The simulators' core: faults by name, the books, callbacks that really arrive, files and the server."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -260,6 +261,16 @@ async def test_what_is_no_jpg_or_png_is_not_taken(source: str, error: type[Excep
     async with TestServer(app):
         with pytest.raises(error):
             await sources.take(source, own="http://127.0.0.1:9/files")
+
+
+async def test_a_webp_is_taken_only_where_the_provider_takes_one() -> None:
+    source = "data:image/webp;base64," + base64.b64encode(b"RIFF\x04\0\0\0WEBPVP8 ").decode()
+
+    taken = await Sources(Files(Options()), takes_webp=True).take(source, own="http://x/files")
+
+    assert taken() == b"RIFF\x04\0\0\0WEBPVP8 "
+    with pytest.raises(UnsupportedFormat):
+        await Sources(Files(Options())).take(source, own="http://x/files")
 
 
 async def test_an_address_elsewhere_is_believed_and_not_fetched() -> None:
