@@ -1,6 +1,7 @@
 """Moments as text: inside, every `*_at` is whole microseconds since the epoch, UTC; outside, RFC 3339."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 1_000_000
 """Microseconds."""
@@ -8,6 +9,7 @@ SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(at: int | None) -> str | None:
     """Return *at* as `2026-11-20T17:00:00.000000Z`, or None for None."""
     if at is None:

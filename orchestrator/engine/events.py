@@ -4,6 +4,9 @@ Every fact the log can hold about a run, and its way to JSON and back.
 An event is immutable and small, names what happened in the past tense, and never
 holds a secret. Its JSON is kept for ever: a field may be added with a default,
 never renamed or removed; what changes its meaning is a new schema version.
+
+Nobody changes an event once it is made. The classes are not frozen all the same: that
+would double the cost of making one, and two dozen are made for every run.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ SCHEMA = 1
 Verdict = Literal["accepted", "duplicate", "late", "mismatch", "unreadable"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Event:
     """One fact. *at* in microseconds since the epoch, UTC."""
 
@@ -30,7 +33,7 @@ class Event:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobEvent(Event):
     """A fact about one job."""
 
@@ -41,7 +44,7 @@ class JobEvent(Event):
         return self.job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepEvent(Event):
     """A fact about one step, or about one instance of it where *index* is a number."""
 
@@ -56,7 +59,7 @@ class StepEvent(Event):
 # --- the run ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunCreated(Event):
     type: ClassVar[str] = "run.created"
     run: str
@@ -67,12 +70,12 @@ class RunCreated(Event):
     deadline_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunStarted(Event):
     type: ClassVar[str] = "run.started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunCancelRequested(Event):
     """
     From here on nothing is begun but what asks for it, such as `always()`.
@@ -89,19 +92,19 @@ class RunCancelRequested(Event):
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunSucceeded(Event):
     type: ClassVar[str] = "run.succeeded"
     outputs: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunFailed(Event):
     type: ClassVar[str] = "run.failed"
     error: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunCancelled(Event):
     type: ClassVar[str] = "run.cancelled"
 
@@ -109,12 +112,12 @@ class RunCancelled(Event):
 # --- steps -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepStarted(StepEvent):
     type: ClassVar[str] = "step.started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepExpanded(StepEvent):
     """A `for_each` was evaluated. *digests*: one short digest an item, as evidence of what was evaluated."""
 
@@ -123,13 +126,13 @@ class StepExpanded(StepEvent):
     digests: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepSkipped(StepEvent):
     type: ClassVar[str] = "step.skipped"
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepSucceeded(StepEvent):
     """*job* is the one whose result won; None for a whole `for_each`."""
 
@@ -137,18 +140,18 @@ class StepSucceeded(StepEvent):
     job: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepFailed(StepEvent):
     type: ClassVar[str] = "step.failed"
     error: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepCancelled(StepEvent):
     type: ClassVar[str] = "step.cancelled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RetryScheduled(StepEvent):
     """Attempt *attempt* follows at *due_at*, because of *error*."""
 
@@ -161,7 +164,7 @@ class RetryScheduled(StepEvent):
 # --- jobs ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobCreated(JobEvent):
     """*params* as evaluated; not before *due_at* is it submitted."""
 
@@ -175,7 +178,7 @@ class JobCreated(JobEvent):
     due_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobSubmitting(JobEvent):
     """Stored before the first byte of the spending request leaves. *template* rebuilds it byte for byte."""
 
@@ -185,7 +188,7 @@ class JobSubmitting(JobEvent):
     deadline_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobSubmitted(JobEvent):
     """
     Accepted. The first look is due at *check_at*; None where nobody can look.
@@ -199,7 +202,7 @@ class JobSubmitted(JobEvent):
     deadline_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobRejected(JobEvent):
     """
     Refused, or provably never sent (class `network`).
@@ -213,7 +216,7 @@ class JobRejected(JobEvent):
     due_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobUncertain(JobEvent):
     """Nobody knows whether the submit was accepted. Looked for until *until*."""
 
@@ -222,7 +225,7 @@ class JobUncertain(JobEvent):
     until: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobAdopted(JobEvent):
     """The task of an uncertain submit was found. *source*: resend, look_up, callback or operator."""
 
@@ -233,7 +236,7 @@ class JobAdopted(JobEvent):
     check_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobCallbackReceived(JobEvent):
     """
     A delivery was read. *digest* identifies its method, query and body, to know a repetition.
@@ -250,7 +253,7 @@ class JobCallbackReceived(JobEvent):
     check_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobProgressed(JobEvent):
     """
     The provider's word for how it stands changed, or a hint turned out to be early.
@@ -264,7 +267,7 @@ class JobProgressed(JobEvent):
     resource_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobContradicted(JobEvent):
     """Two sources of one fact disagree; the first one stands."""
 
@@ -272,7 +275,7 @@ class JobContradicted(JobEvent):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobCollecting(JobEvent):
     """
     A result is there to be fetched. *output* and *files* where it is known already what it is.
@@ -287,7 +290,7 @@ class JobCollecting(JobEvent):
     credits: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ArtifactStored(JobEvent):
     """A file of the result is ours. *artifact* without its bytes: digest, media_type, size, …"""
 
@@ -295,7 +298,7 @@ class ArtifactStored(JobEvent):
     artifact: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobSucceeded(JobEvent):
     """Its result and the bytes of it are ours: the artifacts stored just before this."""
 
@@ -304,19 +307,19 @@ class JobSucceeded(JobEvent):
     credits: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobFailed(JobEvent):
     type: ClassVar[str] = "job.failed"
     error: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobTimedOut(JobEvent):
     type: ClassVar[str] = "job.timed_out"
     error: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobCancelled(JobEvent):
     """*watched*: its task may still bring a result that was paid for."""
 
@@ -324,7 +327,7 @@ class JobCancelled(JobEvent):
     watched: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobLateResult(JobEvent):
     """A result arrived for a job that had ended without one; it was paid for, so it is kept."""
 
@@ -333,7 +336,7 @@ class JobLateResult(JobEvent):
     credits: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DeliveryOverflow(JobEvent):
     """This job got more deliveries than are kept; from here on only their count grows."""
 

@@ -14,7 +14,7 @@ from orchestrator.errors import Failure
 from orchestrator.outcomes import Callback, CheckOutcome, Found, SubmitOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Trigger:
     """Something happened."""
 
@@ -22,7 +22,7 @@ class Trigger:
     entropy: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Start(Trigger):
     """A run was asked for, with inputs already checked and free of data URIs."""
 
@@ -31,26 +31,26 @@ class Start(Trigger):
     labels: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CancelAsked(Trigger):
     """A person wants the run to end."""
 
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunOverdue(Trigger):
     """The run's own deadline has come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobTrigger(Trigger):
     """Something happened to one job."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SubmitReady(JobTrigger):
     """All that comes before the spending request is done, and it may be sent now."""
 
@@ -58,28 +58,28 @@ class SubmitReady(JobTrigger):
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SubmitAnswered(JobTrigger):
     """The spending request was answered, or was not needed, or could not even be made."""
 
     outcome: SubmitOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SubmitNotSent(JobTrigger):
     """Provably nothing left us: the name did not resolve, the connection was refused."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SubmitLost(JobTrigger):
     """The request may have left us, and no answer that tells anything came back."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CallbackArrived(JobTrigger):
     """A delivery of the job. *digest* over method, query and body."""
 
@@ -88,7 +88,7 @@ class CallbackArrived(JobTrigger):
     callback: Callback
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Checked(JobTrigger):
     """Somebody asked how the task stands, beginning at *asked_at*; *last*: nobody will ask again."""
 
@@ -97,7 +97,7 @@ class Checked(JobTrigger):
     last: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Collected(JobTrigger):
     """The result and all its bytes are ours, on disk."""
 
@@ -106,20 +106,20 @@ class Collected(JobTrigger):
     credits: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CollectFailed(JobTrigger):
     """The result is there, but its bytes cannot be had any more."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LookedUp(JobTrigger):
     """A look-up of an uncertain submit found it."""
 
     found: Found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Woke(JobTrigger):
     """The job's own time has come: its grace is over, or its deadline with nobody to ask."""

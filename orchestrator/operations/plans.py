@@ -8,6 +8,8 @@ connector's codec behind the engine's words, with the connection's settings in i
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.definition.catalog import Catalog, ConnectionSpec, OperationSpec
 from orchestrator.definition.loader import parse
 from orchestrator.definition.workflow import Step, Workflow
@@ -78,6 +80,8 @@ class Planned:
         self.max_check_interval_s = seconds(settings.max_check_interval)
         self.uncertain_grace_s = seconds(settings.uncertain_grace)
         self.poll_s = operation.poll_s or self.max_check_interval_s
+        # The parameters that were checked last, and their model: the job that follows needs it at once.
+        self._checked: tuple[Mapping[str, Any] | None, Any] = (None, None)
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         """Say everything that is wrong with the evaluated parameters, or nothing."""
@@ -86,13 +90,18 @@ class Planned:
             return f"{self.operation.name} ends with a callback alone, and callbacks are off"
         if not isinstance(params, Mapping):
             return f"the parameters of {self.operation.name} must be an object"
-        found = check_params(self.operation.params, params)
-        return "; ".join(f"{_dotted(p)}: {p.message}" if p.path else p.message for p in found) or None
+        try:
+            self._checked = params, self.operation.params.model_validate(params)
+        except ValidationError:
+            found = check_params(self.operation.params, params)
+            return "; ".join(f"{_dotted(p)}: {p.message}" if p.path else p.message for p in found)
+        return None
 
     def parsed(self, job: Job) -> Any:
         """Return the job's parameters as the operation's model; they were checked before the job was made."""
         if job.memo is None:
-            job.memo = self.operation.params.model_validate(job.params)
+            params, parsed = self._checked
+            job.memo = parsed if params is job.params else self.operation.params.model_validate(job.params)
         return job.memo
 
     def template(self, job: Job) -> dict[str, Any] | None:

@@ -201,7 +201,8 @@ class Transport:
                 timeout=_whole(timeout_s),
                 allow_redirects=False,
                 skip_auto_headers=_EXACT if exact else None,
-                middlewares=(_send_once,) if spends else None,
+                # A POST is never sent again by aiohttp; the others would be.
+                middlewares=(_send_once,) if spends and method != "POST" else None,
             )
             try:
                 return await self._read(response)
