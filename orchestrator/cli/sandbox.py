@@ -1,13 +1,14 @@
 """Settings that point at simulated providers, so that nothing leaves this machine and nothing is paid."""
 
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orchestrator
 from orchestrator.errors import SettingsError
+from orchestrator.providers.perfect.features import FEATURES
 from orchestrator.settings import Address, Listen, Settings, connection_tables
 from orchestrator.simulators import server as simulators
 from orchestrator.simulators.options import Options
@@ -16,6 +17,12 @@ SHIPPED = Path(orchestrator.__file__).parent / "workflows"
 """The example workflows that come with the package."""
 
 LOOPBACK = "127.0.0.1"
+
+PRICES: Mapping[str, Mapping[str, Any]] = {
+    "pizi": {"create_model": 1, "create_pictures": {"credits": 1, "per": "variants"}},
+    "perfect": dict.fromkeys(FEATURES, 1),
+}
+"""What the simulators charge, of those providers whose answers do not tell it."""
 
 
 @asynccontextmanager
@@ -81,7 +88,9 @@ def _numbered(listen: Listen) -> Listen:
 def _simulated(table: dict[str, Any], running: simulators.Running) -> dict[str, Any]:
     # The simulators have their provider's own paths, whatever else is configured.
     own = {key: value for key, value in table.items() if key != "paths"}
-    return own | running.client_settings(str(table["kind"]))
+    kind = str(table["kind"])
+    prices = {"prices": dict(PRICES[kind])} if kind in PRICES else {}
+    return prices | own | running.client_settings(kind)
 
 
 def free_ports(count: int) -> Sequence[int]:

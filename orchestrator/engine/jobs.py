@@ -458,7 +458,13 @@ def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
 
 
 def _keep(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) -> None:
-    """The result is ours: the job's success, or what it brought after it had ended."""
+    """
+    The result is ours: the job's success, or what it brought after it had ended.
+
+    Where the provider tells no *credits*, the price list does; the event keeps what was true then.
+    """
+    credits = job.credits if credits is None else credits
+    credits = draft.operation(job).price(job) if credits is None else credits
     if not job.is_open:
         return draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
     draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))

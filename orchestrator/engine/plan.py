@@ -47,6 +47,10 @@ class PlannedOperation(Protocol):
         """Return the spending request when it is known without I/O, for the fast path."""
         ...
 
+    def price(self, job: Job) -> float | None:
+        """Return the credits that the job costs by a price list, None where none says so. Never raises."""
+        ...
+
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
         """Say what a callback of the job means. Never raises."""
         ...

@@ -129,6 +129,14 @@ class Planned:
         """Return the job as check, look-up and callback know it."""
         return Task(job=job.id, task_id=job.task_id, resource_id=job.resource_id, params=self.parsed(job))
 
+    def price(self, job: Job) -> float | None:
+        """Return the credits that the job costs by the price list, None where it is silent. Never raises."""
+        try:
+            return self.operation.price(self.parsed(job))
+        except ValidationError:
+            # The parameters are those of an earlier version; a result must not be lost for want of its price.
+            return None
+
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
         """Say what a callback means. Never raises."""
         try:

@@ -69,6 +69,7 @@ def test_it_tells_what_happened_and_why(demo: tuple[Path, Any, float]) -> None:
         "its list has 3 items — one instance for each",
         "accepted by perfect: task",
         "succeeded with images",
+        "credits: pizi 4, perfect 3",
         "Credits, by the simulated providers' own books: pizi 4 for 2 tasks, perfect 3 for 3 tasks",
     ):
         assert sentence in done.stdout

@@ -40,6 +40,23 @@ def test_connections_keep_their_names_and_limits_but_not_their_accounts(
     assert "real" not in str(own)
 
 
+def test_what_simulators_charge_is_known_unless_the_connection_says_otherwise(
+    running: simulators.Running, tmp_path: Path
+) -> None:
+    own = {"create_model": 5}
+    tables = {"pizi": {}, "perfect": {}, "pizi_eu": {"kind": "pizi", "prices": own}}
+
+    pointed = sandbox.pointed_at(Settings(providers=tables), running, tmp_path)
+    prices = {
+        name: read_connection(pointed, name, KINDS[table["kind"]].settings).prices
+        for name, table in pointed.providers.items()
+    }
+
+    assert prices["pizi"] == sandbox.PRICES["pizi"]
+    assert prices["perfect"]["enhance"] == 1
+    assert prices["pizi_eu"] == own
+
+
 def test_nothing_is_kept_where_the_real_server_keeps_it(running: simulators.Running, tmp_path: Path) -> None:
     pointed = sandbox.pointed_at(Settings(store="sqlite:////srv/real.db"), running, tmp_path)
 

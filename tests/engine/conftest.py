@@ -98,12 +98,16 @@ class Op:
     max_check_interval_s: float = 240.0
     uncertain_grace_s: float = 120.0
     poll_s: float = 7.0
+    costs: float | None = None
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         return "colour: is not one of red, blue" if params.get("colour") == "loud" else None
 
     def template(self, job: Job) -> dict[str, Any] | None:
         return {"body": job.step}
+
+    def price(self, job: Job) -> float | None:
+        return self.costs
 
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
         match callback.body.decode().split():

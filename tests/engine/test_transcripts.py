@@ -213,6 +213,8 @@ def _outcome(kit: SimpleNamespace, words: list[str]) -> Any:
             return Accepted(rest[0])
         case "done":
             return kit.done(*rest)
+        case "unpriced":
+            return kit.done(*rest, credits=None)
         case "failed":
             return Failed(Failure(cls, "it came out black"))
         case "refused":
