@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from orchestrator.engine.events import KINDS
+from orchestrator.store import connections
 from orchestrator.store.rows import Append, Recorded
+
+TYPES = frozenset(KINDS) | frozenset(connections.KINDS)
+"""The name of every event that the log can hold: those of runs, and those of connections."""
 
 
 class Log(Protocol):
@@ -37,7 +42,8 @@ class Log(Protocol):
         """
         Return events with a sequence above *after*, in order.
 
-        Shape:  *types* may end in `*`; *since* in microseconds. A reader that goes on from the
+        Shape:  *types* may end in `*`; *stream* is a run's id or `connections/<name>`; *since* in
+                microseconds. A reader that goes on from the
                 last sequence it was given misses none and sees none twice.
         """
         ...

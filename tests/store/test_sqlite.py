@@ -139,6 +139,22 @@ def db() -> Iterator[sqlite3.Connection]:
     db.close()
 
 
+def test_a_log_of_the_first_version_is_carried_over(db: sqlite3.Connection) -> None:
+    migrations.migrate(db, migrations.known()[:1], 1)
+    db.execute("PRAGMA foreign_keys = ON")
+    run = (1, "run_1", "w", "d", "running", 2, b"{}", b"{}", 5)
+    db.execute(f"INSERT INTO runs VALUES ({', '.join('?' * 8)}, NULL, NULL, ?, NULL, NULL, NULL)", run)
+    db.execute("INSERT INTO event_types VALUES (1, 'run.created')")
+    for seq, version in ((3, 1), (7, 2)):
+        db.execute("INSERT INTO events VALUES (?, 1, ?, 1, 9, '', 1, ?)", (seq, version, b"{}"))
+
+    migrations.migrate(db, migrations.known(), 2)
+
+    kept = db.execute("SELECT seq, run, version, type, at, subject, schema, data, connection FROM events")
+    assert kept.fetchall() == [(3, 1, 1, 1, 9, "", 1, b"{}", None), (7, 1, 2, 1, 9, "", 1, b"{}", None)]
+    assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
 def test_migrations_are_numbered_without_gaps() -> None:
     numbers = [migration.number for migration in migrations.known()]
 

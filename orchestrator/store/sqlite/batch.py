@@ -8,7 +8,7 @@ by one, each in a savepoint of its own, so that nobody fails for a neighbour's m
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ import orjson
 from orchestrator.engine.events import SCHEMA, encode
 from orchestrator.errors import Conflict
 from orchestrator.store import queries
+from orchestrator.store.connections import ConnectionEvent, ConnectionRow
 from orchestrator.store.rows import Append, Delivery, JobRow, RunRow, Settled
 from orchestrator.store.sqlite import trouble
 
@@ -52,6 +53,7 @@ class Batch:
     postponed: list[tuple[str, int | None]] = field(default_factory=list)
     appends: list[Writing] = field(default_factory=list)
     settled: list[Sequence[Settled]] = field(default_factory=list)
+    connections: list[tuple[ConnectionRow, Sequence[ConnectionEvent]]] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
     failures: dict[tuple[str, int], BaseException] = field(default_factory=dict)
     last_sequence: int = 0
@@ -96,12 +98,15 @@ def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int])
         batch.failures.update({("appends", i): error for i, error in rejected.items()})
         batch.last_sequence = db.execute(_SQL["last_sequence"]).fetchone()[0]
     _settle(db, [one for group in batch.settled for one in group])
+    if batch.connections:
+        _put_connections(db, batch.connections, types)
+        batch.last_sequence = db.execute(_SQL["last_sequence"]).fetchone()[0]
     if batch.checks:
         db.execute(_SQL["write_readiness"], (max(batch.checks),))
 
 
 def _write_one_by_one(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> None:
-    for name in ("deliveries", "postponed", "appends", "settled", "checks"):
+    for name in ("deliveries", "postponed", "appends", "settled", "connections", "checks"):
         for position, entry in enumerate(getattr(batch, name)):
             alone = Batch()
             getattr(alone, name).append(entry)
@@ -210,6 +215,28 @@ def _postpone(db: sqlite3.Connection, postponed: Sequence[tuple[str, int | None]
         # Through a dict, because of two rows for one job UPDATE … FROM takes either.
         rows = list(dict(postponed).items())
         db.execute(_SQL["postpone"], (orjson.dumps(rows).decode(),))
+
+
+def _put_connections(
+    db: sqlite3.Connection,
+    written: Sequence[tuple[ConnectionRow, Sequence[ConnectionEvent]]],
+    types: dict[str, int],
+) -> None:
+    """Write how connections stand, and what changed: their streams take the next versions there are."""
+    rows = {row.name: astuple(row) for row, _ in written}
+    db.execute(_SQL["put_connections"], (orjson.dumps(list(rows.values())).decode(),))
+    for row, events in written:
+        for event in events:
+            db.execute(
+                _SQL["put_connection_event"],
+                {
+                    "name": row.name,
+                    "type": types[event.type],
+                    "at": event.at,
+                    "schema": SCHEMA,
+                    "data": orjson.dumps(event),
+                },
+            )
 
 
 def _event_rows(n: int, writing: Writing, types: dict[str, int]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The connections to the file: one that writes, and two that only read."""
+"""The database connections to the file: one that writes, and two that only read."""
 
 import sqlite3
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import aiosqlite
 import orjson
 
-from orchestrator.engine.events import KINDS
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store import queries
+from orchestrator.store.log import TYPES
 from orchestrator.store.sqlite import migrations
 from orchestrator.store.sqlite.writer import on_thread
 
@@ -70,5 +70,5 @@ def _prepare(db: sqlite3.Connection, now: int) -> dict[str, int]:
         )
     migrations.migrate(db, migrations.known(), now)
     sql = queries.load("sqlite")
-    db.execute(sql["put_event_types"], (orjson.dumps(sorted(KINDS)).decode(),))
+    db.execute(sql["put_event_types"], (orjson.dumps(sorted(TYPES)).decode(),))
     return dict(db.execute(sql["event_types"]).fetchall())

@@ -1,5 +1,5 @@
 """
-`SqliteStore`: everything durable in one file, behind the four protocols.
+`SqliteStore`: everything durable in one file, behind the five protocols.
 
 One connection writes, and only through the writer. Two others read: one for the
 engine, one for the lists that people ask for, so that a long list does not hold
@@ -20,6 +20,7 @@ import orjson
 from orchestrator.clock import Clock
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store import queries
+from orchestrator.store.connections import STREAM, ConnectionEvent, ConnectionRow
 from orchestrator.store.rows import (
     Append,
     Delivery,
@@ -41,13 +42,14 @@ from orchestrator.store.sqlite.writer import Writer, on_thread
 _SQL = queries.load("sqlite")
 _RUN = tuple(f.name for f in fields(RunRow))
 _JOB = tuple(f.name for f in fields(JobRow))
+_CONNECTION = tuple(f.name for f in fields(ConnectionRow))
 _DELIVERY = tuple(f.name for f in fields(Delivery))
 _LAST = "~"
 """Sorts behind every id."""
 
 
 class SqliteStore:
-    """Log, Inbox, Schedule and Views over one SQLite file; made by `open`, ended by `close`."""
+    """Log, Inbox, Schedule, Connections and Views over one SQLite file; made by `open`, ended by `close`."""
 
     def __init__(
         self,
@@ -119,7 +121,10 @@ class SqliteStore:
         await self._writer.append(append)
 
     async def read(self, stream: str, *, after: int = 0) -> Sequence[Recorded]:
-        rows = await self._read("read_stream", stream=stream, after=after)
+        if stream.startswith(STREAM):
+            rows = await self._read("read_connection", connection=stream.removeprefix(STREAM), after=after)
+        else:
+            rows = await self._read("read_stream", stream=stream, after=after)
         return [
             Recorded(seq=seq, stream=stream, version=version, type=type, at=at, subject=subject, data=data)
             for seq, version, type, at, subject, data in rows
@@ -136,7 +141,10 @@ class SqliteStore:
     ) -> Sequence[Recorded]:
         patterns = orjson.dumps(list(types) or ["*"]).decode()
         bounds = {"after": after, "since": since or 0, "limit": limit}
-        if stream is not None:
+        if stream is not None and stream.startswith(STREAM):
+            named = {"stream": stream, "connection": stream.removeprefix(STREAM), "types": patterns}
+            rows = await self._list("tail_connection", **named, **bounds)
+        elif stream is not None:
             rows = await self._list("tail_stream", stream=stream, types=patterns, **bounds)
         elif types:
             rows = await self._on(self._lister, _tail_types, patterns, bounds)
@@ -219,6 +227,17 @@ class SqliteStore:
     async def number(self, scope: str) -> int | None:
         number: int | None = _single(await self._read("number", scope=scope))
         return number
+
+    # --- connections -------------------------------------------------------------------------
+
+    async def put_connection(self, row: ConnectionRow, events: Sequence[ConnectionEvent] = ()) -> None:
+        await self._writer.put_connection(row, events)
+
+    async def connections(self) -> Sequence[ConnectionRow]:
+        return [
+            ConnectionRow(**dict(zip(_CONNECTION, row, strict=True)))
+            for row in await self._read("connections")
+        ]
 
     # --- views -------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from orchestrator.errors import StoreUnavailable
+from orchestrator.store.connections import ConnectionEvent, ConnectionRow
 from orchestrator.store.rows import Append, Delivery, Settled
 from orchestrator.store.sqlite import batch as batches
 from orchestrator.store.sqlite import trouble
@@ -79,6 +80,11 @@ class Writer:
         """Hand in a later wake-up."""
         self._batch.postponed.append((job, wake_at))
         return self._wait("postponed", len(self._batch.postponed))
+
+    def put_connection(self, row: ConnectionRow, events: Sequence[ConnectionEvent]) -> asyncio.Future[None]:
+        """Hand in how a connection stands, and what changed."""
+        self._batch.connections.append((row, events))
+        return self._wait("connections", len(self._batch.connections))
 
     def check(self, now: int) -> asyncio.Future[None]:
         """Hand in nothing but the wish to see whether it would be written."""

@@ -90,6 +90,21 @@ UPDATE jobs SET wake_at = p.value ->> 1
 FROM json_each(?) AS p
 WHERE jobs.id = p.value ->> 0 AND jobs.wake_at IS NOT NULL;
 
+-- name: put_connections
+-- How each of a JSON list of connections stands: name, paused_by, cause, reason, paused_at, paused_until, credits.
+INSERT INTO connections (name, paused_by, cause, reason, paused_at, paused_until, credits)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each(?) WHERE true
+ON CONFLICT (name) DO UPDATE SET
+  paused_by = excluded.paused_by, cause = excluded.cause, reason = excluded.reason,
+  paused_at = excluded.paused_at, paused_until = excluded.paused_until, credits = excluded.credits;
+
+-- name: put_connection_event
+INSERT INTO events (connection, version, type, at, subject, schema, data)
+SELECT c.n, coalesce((SELECT max(version) FROM events WHERE connection = c.n), 0) + 1,
+       :type, :at, '', :schema, :data
+FROM connections c WHERE c.name = :name;
+
 -- name: write_readiness
 INSERT INTO readiness (one, written_at) VALUES (1, ?)
 ON CONFLICT (one) DO UPDATE SET written_at = excluded.written_at;
@@ -113,9 +128,16 @@ FROM events e JOIN event_types t ON t.n = e.type
 WHERE e.run = (SELECT n FROM runs WHERE id = :stream) AND e.version > :after
 ORDER BY e.version;
 
+-- name: read_connection
+SELECT e.seq, e.version, t.name, e.at, e.subject, e.data
+FROM connections c CROSS JOIN events e ON e.connection = c.n JOIN event_types t ON t.n = e.type
+WHERE c.name = :connection AND e.version > :after
+ORDER BY e.version;
+
 -- name: tail
-SELECT e.seq, r.id, e.version, t.name, e.at, e.subject, e.data
-FROM events e JOIN runs r ON r.n = e.run JOIN event_types t ON t.n = e.type
+SELECT e.seq, coalesce(r.id, 'connections/' || c.name), e.version, t.name, e.at, e.subject, e.data
+FROM events e JOIN event_types t ON t.n = e.type
+LEFT JOIN runs r ON r.n = e.run LEFT JOIN connections c ON c.n = e.connection
 WHERE e.seq > :after AND e.at >= :since
 ORDER BY e.seq LIMIT :limit;
 
@@ -124,6 +146,13 @@ ORDER BY e.seq LIMIT :limit;
 SELECT e.seq, r.id, e.version, t.name, e.at, e.subject, e.data
 FROM runs r CROSS JOIN events e ON e.run = r.n JOIN event_types t ON t.n = e.type
 WHERE r.id = :stream AND e.seq > :after AND e.at >= :since
+  AND EXISTS (SELECT 1 FROM json_each(:types) p WHERE t.name GLOB p.value)
+ORDER BY e.version LIMIT :limit;
+
+-- name: tail_connection
+SELECT e.seq, :stream, e.version, t.name, e.at, e.subject, e.data
+FROM connections c CROSS JOIN events e ON e.connection = c.n JOIN event_types t ON t.n = e.type
+WHERE c.name = :connection AND e.seq > :after AND e.at >= :since
   AND EXISTS (SELECT 1 FROM json_each(:types) p WHERE t.name GLOB p.value)
 ORDER BY e.version LIMIT :limit;
 
@@ -139,9 +168,10 @@ ORDER BY seq LIMIT :limit;
 
 -- name: events_at
 -- The events with a JSON list of sequences.
-SELECT e.seq, r.id, e.version, t.name, e.at, e.subject, e.data
+SELECT e.seq, coalesce(r.id, 'connections/' || c.name), e.version, t.name, e.at, e.subject, e.data
 FROM json_each(:sequences) s CROSS JOIN events e ON e.seq = s.value
-JOIN runs r ON r.n = e.run JOIN event_types t ON t.n = e.type
+JOIN event_types t ON t.n = e.type
+LEFT JOIN runs r ON r.n = e.run LEFT JOIN connections c ON c.n = e.connection
 ORDER BY e.seq;
 
 -- name: definition
@@ -226,6 +256,11 @@ GROUP BY connection;
 
 -- name: number
 SELECT number FROM numbers WHERE scope = :scope;
+
+-- ===== connections ================================================================
+
+-- name: connections
+SELECT name, paused_by, cause, reason, paused_at, paused_until, credits FROM connections ORDER BY name;
 
 -- ===== views ======================================================================
 

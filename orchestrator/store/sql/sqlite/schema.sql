@@ -46,27 +46,45 @@ CREATE TABLE event_types (
   name TEXT NOT NULL UNIQUE
 );
 
+-- Every account at a provider that something is known about. One that was paused says by whom and
+-- until when; one that submits says nothing.
+CREATE TABLE connections (
+  n            INTEGER PRIMARY KEY,
+  name         TEXT NOT NULL UNIQUE,
+  paused_by    TEXT CHECK (paused_by IN ('person', 'system')),
+  cause        TEXT,
+  reason       TEXT,
+  paused_at    INTEGER,
+  paused_until INTEGER,
+  credits      REAL,
+  CHECK ((paused_by IS NULL) = (paused_at IS NULL))
+);
+
 -- The log. Append-only: no row is ever changed or removed. `seq` is the order of commits.
--- The unique index is the last fence between two writers.
+-- An event is a run's or a connection's. The unique indexes are the last fence between two writers.
 CREATE TABLE events (
-  seq     INTEGER PRIMARY KEY,
-  run     INTEGER NOT NULL REFERENCES runs (n),
-  version INTEGER NOT NULL,
-  type    INTEGER NOT NULL REFERENCES event_types (n),
-  at      INTEGER NOT NULL,
-  subject TEXT NOT NULL,
-  schema  INTEGER NOT NULL,
-  data    BLOB NOT NULL,
-  UNIQUE (run, version)
+  seq        INTEGER PRIMARY KEY,
+  run        INTEGER REFERENCES runs (n),
+  version    INTEGER NOT NULL,
+  type       INTEGER NOT NULL REFERENCES event_types (n),
+  at         INTEGER NOT NULL,
+  subject    TEXT NOT NULL,
+  schema     INTEGER NOT NULL,
+  data       BLOB NOT NULL,
+  connection INTEGER REFERENCES connections (n),
+  UNIQUE (run, version),
+  CHECK ((run IS NULL) <> (connection IS NULL))
 );
 CREATE INDEX events_by_type ON events (type);
+CREATE UNIQUE INDEX events_of_connections ON events (connection, version) WHERE connection IS NOT NULL;
 
 -- The log as a person wants to read it.
 CREATE VIEW event_log AS
-  SELECT e.seq, r.id AS run, e.version, t.name AS type,
+  SELECT e.seq, coalesce(r.id, 'connections/' || c.name) AS stream, e.version, t.name AS type,
          strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1000000.0, 'unixepoch') AS at,
          e.subject, CAST(e.data AS TEXT) AS data
-  FROM events e JOIN runs r ON r.n = e.run JOIN event_types t ON t.n = e.type;
+  FROM events e JOIN event_types t ON t.n = e.type
+  LEFT JOIN runs r ON r.n = e.run LEFT JOIN connections c ON c.n = e.connection;
 
 -- One row per job: what folding its run's stream gives; only `wake_at` may move in between.
 CREATE TABLE jobs (
