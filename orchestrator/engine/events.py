@@ -61,6 +61,8 @@ class StepEvent(Event):
 
 @dataclass(slots=True, kw_only=True)
 class RunCreated(Event):
+    """The run is durably ours, with its inputs. *digest* pins the definition it follows to its end."""
+
     type: ClassVar[str] = "run.created"
     run: str
     workflow: str
@@ -72,6 +74,8 @@ class RunCreated(Event):
 
 @dataclass(slots=True, kw_only=True)
 class RunStarted(Event):
+    """Steps may begin."""
+
     type: ClassVar[str] = "run.started"
 
 
@@ -94,18 +98,24 @@ class RunCancelRequested(Event):
 
 @dataclass(slots=True, kw_only=True)
 class RunSucceeded(Event):
+    """Every step has ended, and none failed that counts; *outputs* as evaluated."""
+
     type: ClassVar[str] = "run.succeeded"
     outputs: dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class RunFailed(Event):
+    """Every step has ended, and *error* is why the run did not succeed."""
+
     type: ClassVar[str] = "run.failed"
     error: dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class RunCancelled(Event):
+    """Every step has ended after a person asked for the end."""
+
     type: ClassVar[str] = "run.cancelled"
 
 
@@ -114,6 +124,8 @@ class RunCancelled(Event):
 
 @dataclass(slots=True, kw_only=True)
 class StepStarted(StepEvent):
+    """All it needs has ended, its condition holds, and its parameters are evaluated."""
+
     type: ClassVar[str] = "step.started"
 
 
@@ -128,6 +140,8 @@ class StepExpanded(StepEvent):
 
 @dataclass(slots=True, kw_only=True)
 class StepSkipped(StepEvent):
+    """It will not run, for the *reason* given."""
+
     type: ClassVar[str] = "step.skipped"
     reason: str
 
@@ -142,12 +156,16 @@ class StepSucceeded(StepEvent):
 
 @dataclass(slots=True, kw_only=True)
 class StepFailed(StepEvent):
+    """No further attempt follows; of a whole `for_each`, at least one item failed."""
+
     type: ClassVar[str] = "step.failed"
     error: dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class StepCancelled(StepEvent):
+    """It ended because the run was cancelled, or another item failed with `fail_fast`."""
+
     type: ClassVar[str] = "step.cancelled"
 
 
@@ -309,12 +327,16 @@ class JobSucceeded(JobEvent):
 
 @dataclass(slots=True, kw_only=True)
 class JobFailed(JobEvent):
+    """It ended without a result; *error* says why."""
+
     type: ClassVar[str] = "job.failed"
     error: dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class JobTimedOut(JobEvent):
+    """Its deadline passed, and a last look brought no result."""
+
     type: ClassVar[str] = "job.timed_out"
     error: dict[str, Any]
 
