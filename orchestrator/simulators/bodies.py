@@ -1,5 +1,7 @@
 """Reads what a caller sends, field by field, and says exactly what is wrong with it."""
 
+import base64
+import binascii
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -8,19 +10,25 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
+from orchestrator.simulators.sources import format_of
+
 
 class Wrong(Exception):
     """A body breaks the provider's rules; the message names the field."""
 
 
+class NotJson(Wrong):
+    """A body is no JSON, or does not say that it is."""
+
+
 async def read(request: web.Request) -> Any:
-    """Return the JSON that *request* brings. Errors: Wrong."""
+    """Return the JSON that *request* brings. Errors: NotJson."""
     if request.content_type != "application/json":
-        raise Wrong("Content-Type must be application/json")
+        raise NotJson("Content-Type must be application/json")
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        raise Wrong(f"the body is not JSON: {error}") from error
+        raise NotJson(f"the body is not JSON: {error}") from error
 
 
 def fingerprint(body: object, *, without: Collection[str] = ()) -> str:
@@ -115,6 +123,17 @@ class Fields:
 
     def _wrong(self, name: str, what: str) -> Wrong:
         return Wrong(f"{self._at}{name} {what}")
+
+
+def picture(text: str, at: str) -> bytes:
+    """Return the picture that *text* holds as plain base64: JPEG, PNG or WebP. Errors: Wrong."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Wrong(f"{at} is not base64: {error}") from error
+    if format_of(content) is None:
+        raise Wrong(f"{at} must be a JPEG, PNG or WebP")
+    return content
 
 
 def listed(values: Iterable[object]) -> str:

@@ -16,6 +16,7 @@ __all__ = ["SIMULATORS", "Books", "Options", "Running", "Simulator", "build", "s
 SIMULATORS: Final[Mapping[str, str]] = {
     "pizi": "orchestrator.simulators.pizi",
     "pixza": "orchestrator.simulators.pixza",
+    "trypi": "orchestrator.simulators.trypi",
     "perfect": "orchestrator.simulators.perfect",
 }
 """Kind → the module whose `Simulator` plays it; loaded only when it is asked for."""
