@@ -3,10 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import orjson
 from aiohttp import web
-
-_OK = b'{"ok": true}'
 
 
 class Bare:
@@ -28,13 +25,13 @@ async def bare() -> AsyncIterator[Bare]:
 
 
 async def _read(request: web.Request) -> web.Response:
-    orjson.loads(await request.read())
+    await request.json()
     return ok()
 
 
 def ok() -> web.Response:
     """Return the answer to a callback."""
-    return web.Response(body=_OK, content_type="application/json")
+    return web.json_response({"ok": True})
 
 
 @asynccontextmanager

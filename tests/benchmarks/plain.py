@@ -2,7 +2,8 @@
 The control of whole runs: the same HTTP exchanges with the same client library, and nothing kept.
 
 What a person would write in an afternoon: a coroutine per run that submits, waits for
-its callback, fetches the result, downloads the file, and forgets it all when it ends.
+its callback, fetches the result, downloads the file, and forgets it all when it ends,
+with the library's own ways to send and read JSON.
 """
 
 import asyncio
@@ -10,14 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from time import perf_counter
+from typing import Any
 
 import aiohttp
-import orjson
 from aiohttp import web
 
 from tests.benchmarks import bare
-
-_JSON = {"Content-Type": "application/json"}
 
 
 class Plain:
@@ -26,7 +25,7 @@ class Plain:
     def __init__(self, session: aiohttp.ClientSession, provider_url: str) -> None:
         self._session, self._provider_url = session, provider_url
         self._own_url = ""
-        self._called: dict[str, asyncio.Future[bytes]] = {}
+        self._called: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._names = count(1)
 
     # --- what the director asks ---
@@ -45,7 +44,7 @@ class Plain:
 
     async def posts(self, total: int, pause_s: float) -> list[float]:
         """Send plain POSTs, one at a time, and return how long each took, in seconds."""
-        body = orjson.dumps({"id": "task", "status": "done"})
+        body = {"id": "task", "status": "done"}
         took = []
         for _ in range(total):
             await asyncio.sleep(pause_s)
@@ -62,32 +61,30 @@ class Plain:
             job = f"job-{next(self._names)}"
             called = self._called[job] = asyncio.get_running_loop().create_future()
             task = {"job": job, "step": step, "after": image, "callbackUrl": self._callback_url(job)}
-            answer = orjson.loads(await self._post("/tasks", orjson.dumps(task)))
-            told = orjson.loads(await called)
+            answer = await self._post("/tasks", task)
+            told = await called
             if told["id"] != answer["id"]:
                 raise RuntimeError(f"{job} was called back about {told['id']}")
             image = await self._fetch(answer["id"]) if fetches else told["image"]
 
     async def _fetch(self, task: str) -> str:
-        result = orjson.loads(await self._get(f"{self._provider_url}/tasks/{task}"))
-        image: str = result["image"]
-        if not await self._get(image):
-            raise RuntimeError("an image without a byte in it")
+        async with self._session.get(f"{self._provider_url}/tasks/{task}") as response:
+            image: str = (await _good(response).json())["image"]
+        async with self._session.get(image) as response:
+            if not await _good(response).read():
+                raise RuntimeError("an image without a byte in it")
         return image
 
-    async def _post(self, path: str, body: bytes) -> bytes:
-        async with self._session.post(self._provider_url + path, data=body, headers=_JSON) as response:
-            return await _read(response)
-
-    async def _get(self, url: str) -> bytes:
-        async with self._session.get(url) as response:
-            return await _read(response)
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        async with self._session.post(self._provider_url + path, json=body) as response:
+            answer: dict[str, Any] = await _good(response).json()
+            return answer
 
     def _callback_url(self, job: str) -> str:
         return f"{self._own_url}/callbacks/plain/{job}"
 
     async def _callback(self, request: web.Request) -> web.Response:
-        self._called.pop(request.match_info["token"]).set_result(await request.read())
+        self._called.pop(request.match_info["token"]).set_result(await request.json())
         return bare.ok()
 
     @asynccontextmanager
@@ -97,10 +94,10 @@ class Plain:
             yield
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+def _good(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
     if response.status != 200:
         raise RuntimeError(f"{response.method} {response.url.path} was answered with {response.status}")
-    return await response.read()
+    return response
 
 
 @asynccontextmanager
