@@ -405,6 +405,9 @@ def _next_check(draft: Draft, job: Job, trigger: t.Checked) -> int:
     operation, outcome = draft.operation(job), trigger.outcome
     age_s = (trigger.asked_at - (job.submitted_at or trigger.asked_at)) / SECOND
     wanted_s = outcome.poll_s if isinstance(outcome, Pending) else None
+    if operation.waits == "heartbeat" and not isinstance(outcome, Pending):
+        # Nobody knows whether that one was felt, and the task dies soon without another.
+        return _not_after_deadline(draft, job, draft.at + SECOND)
     if operation.waits == "heartbeat":
         after_s = min(max(wanted_s or 1.0, age_s), operation.poll_s)
     elif isinstance(outcome, Retry | Unauthorized):

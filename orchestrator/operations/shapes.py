@@ -1,6 +1,7 @@
 """How runs, jobs, deliveries and events look outside: the objects of the API, which commands print too."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.engine.state import Instance, Job, RunState, StepState
 from orchestrator.errors import Problem
+from orchestrator.ids import typeid
 from orchestrator.operations.requests import as_sent
 from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
@@ -190,7 +192,7 @@ def event(record: Recorded) -> Object:
     """Return an event as a CloudEvent 1.0."""
     return {
         "specversion": "1.0",
-        "id": f"{record.stream}.{record.version}",
+        "id": _event_id(record),
         "source": f"/runs/{record.stream}",
         "type": f"orchestrator.{record.type}",
         "subject": record.subject or None,
@@ -200,6 +202,12 @@ def event(record: Recorded) -> Object:
         "streamversion": record.version,
         "data": _data(record),
     }
+
+
+def _event_id(record: Recorded) -> str:
+    """Return the event's own id; derived from its place in the log, so it need not be stored."""
+    place = blake2b(f"{record.stream}\n{record.version}".encode(), digest_size=10)
+    return typeid("evt", record.at, place.digest())
 
 
 def _data(record: Recorded) -> Object:
