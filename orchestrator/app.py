@@ -55,6 +55,9 @@ log = telemetry.logger()
 GRACE_BEYOND_REQUEST_S = 5.0
 """An orderly stop waits for submits in flight as long as the slowest request may take, and this."""
 
+LISTENERS_STOP_S = 2.0
+"""How long requests that are being answered may still take when the server stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -219,12 +222,15 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         artifact_bytes_max=settings.limits.artifact_size,
     )
     public_url = await _listen(
-        stack, receiver.runner(public), settings.listen.public.host, settings.listen.public.port
+        stack,
+        receiver.runner(public, shutdown_s=LISTENERS_STOP_S),
+        settings.listen.public.host,
+        settings.listen.public.port,
     )
     admin_app = admin.build(deps, loopback=settings.listen.admin.is_loopback)
     admin_url = await _listen(
         stack,
-        web.AppRunner(admin_app, access_log=None),
+        web.AppRunner(admin_app, access_log=None, shutdown_timeout=LISTENERS_STOP_S),
         settings.listen.admin.host,
         settings.listen.admin.port,
     )
@@ -284,7 +290,7 @@ async def _listen(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        await web.TCPSite(runner, host, port, shutdown_timeout=2.0).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {host}:{port}: {error.strerror}; choose another in [listen]"

@@ -225,7 +225,8 @@ def _job_collecting(data: Object, job: Object) -> Words:
 def _artifact_stored(data: Object, job: Object) -> Words:
     artifact = data.get("artifact") or {}
     digest = plain(artifact.get("digest"))
-    return f"file is ours: {artifact_text(artifact)}", f"{digest[:19]}…" if digest else ""
+    what = "input converted" if data.get("role") == "input" else "file is ours"
+    return f"{what}: {artifact_text(artifact)}", f"{digest[:19]}…" if digest else ""
 
 
 def _job_succeeded(data: Object, job: Object) -> Words:

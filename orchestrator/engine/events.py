@@ -310,10 +310,15 @@ class JobCollecting(JobEvent):
 
 @dataclass(slots=True, kw_only=True)
 class ArtifactStored(JobEvent):
-    """A file of the result is ours. *artifact* without its bytes: digest, media_type, size, …"""
+    """
+    A file is ours. *artifact* without its bytes: digest, media_type, size, …
+
+    *role*: a file of the job's result, or an input as it was converted for the provider.
+    """
 
     type: ClassVar[str] = "artifact.stored"
     artifact: dict[str, Any]
+    role: Literal["result", "input"] = "result"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -236,7 +236,8 @@ def _collecting(state: RunState, event: e.JobCollecting) -> None:
 
 def _artifact_stored(state: RunState, event: e.ArtifactStored) -> None:
     job = state.own_job(event.job)
-    job.artifacts = [*job.artifacts, event.artifact]
+    if event.role == "result":
+        job.artifacts = [*job.artifacts, event.artifact]
 
 
 def _job_succeeded(state: RunState, event: e.JobSucceeded) -> None:

@@ -6,25 +6,25 @@ a poll and a look-up that report the same end are one end and two confirmations,
 and an ended job never changes its state again.
 """
 
-from typing import Any
-
 from orchestrator.engine import events as e
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
+from orchestrator.engine.ends import fail, finish, keep, time_out
+from orchestrator.engine.late import confirmed, second_word, stop_watching, watched
+from orchestrator.engine.looks import first_check, next_check
 from orchestrator.engine.state import Job
-from orchestrator.engine.steps import cancel_job, create_job, deadline, instance_ended, submitting
+from orchestrator.engine.steps import cancel_job, deadline, submitting
+from orchestrator.engine.uncertain import adopt, bound_elsewhere, grace_is_over, is_unaccounted, resolve_at
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.outcomes import (
     Accepted,
     Callback,
-    CheckOutcome,
     Done,
     Failed,
     Hint,
     Meaningless,
     Pending,
     Rejected,
-    Retry,
     SubmitOutcome,
     Unauthorized,
     Unclear,
@@ -46,16 +46,18 @@ _LATEST_RETRY_S = 300.0
 def submit_ready(draft: Draft, job: Job, trigger: t.SubmitReady) -> None:
     """The way is free: claim the submit, unless the run wants nothing new any more."""
     if job.status == "created":
+        for artifact in trigger.inputs:
+            draft.emit(e.ArtifactStored(at=draft.at, job=job.id, artifact=artifact, role="input"))
         submitting(draft, job, trigger.template, trigger.number)
 
 
 def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
     """Read the answer to the spending request, to a resend of it, or to what came before it."""
     if job.status not in ("created", "submitting", "uncertain"):
-        return _confirmed(draft, job, outcome)
+        return confirmed(draft, job, outcome)
     if job.status == "uncertain" and not isinstance(outcome, Accepted | Done):
         # It speaks of the resend alone: what became of the first submit is as unknown as before.
-        draft.postponed[job.id] = _resolve_at(draft, job)
+        draft.postponed[job.id] = resolve_at(draft, job)
         return None
     match outcome:
         case Accepted():
@@ -77,11 +79,11 @@ def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
 
 
 def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
-    if _bound_elsewhere(draft, job, outcome.task_id):
+    if bound_elsewhere(draft, job, outcome.task_id):
         return unclear(
             draft, job, f"the task id {outcome.task_id!r} belongs to another job", "provider_error"
         )
-    check_at = _first_check(draft, job, outcome.poll_s)
+    check_at = first_check(draft, job, outcome.poll_s)
     if job.status == "uncertain":
         draft.emit(
             e.JobAdopted(at=draft.at, job=job.id, source="resend", task_id=outcome.task_id, check_at=check_at)
@@ -100,11 +102,6 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
     if draft.state.dooms(job.step):
         cancel_job(draft, draft.state.jobs[job.id])
     return None
-
-
-def _bound_elsewhere(draft: Draft, job: Job, task_id: str) -> bool:
-    """Whether another job of this run has the task id; across runs the store refuses it."""
-    return draft.state.tasks.get((job.connection, task_id), job.id) != job.id
 
 
 def _done_at_once(draft: Draft, job: Job, outcome: Done) -> None:
@@ -129,7 +126,7 @@ def _wait_and_try_again(draft: Draft, job: Job, failure: Failure, after_s: float
 def submit_not_sent(draft: Draft, job: Job, trigger: t.SubmitNotSent) -> None:
     """Nothing left us: the same job, a little later, and no attempt was used."""
     if job.status == "uncertain":
-        draft.postponed[job.id] = _resolve_at(draft, job)
+        draft.postponed[job.id] = resolve_at(draft, job)
     elif job.status in ("created", "submitting"):
         limit_s = draft.plan.workflow.steps[job.step].retry.max_backoff_s
         after_s = min(2.0 ** min(job.rejections, 12), limit_s)
@@ -144,7 +141,7 @@ def submit_lost(draft: Draft, job: Job, trigger: t.SubmitLost) -> None:
 def unclear(draft: Draft, job: Job, reason: str, cls: ErrorClass) -> None:
     """Nobody knows whether it was accepted: where that may cost money, nothing is sent again blindly."""
     if job.status == "uncertain":
-        draft.postponed[job.id] = _resolve_at(draft, job)
+        draft.postponed[job.id] = resolve_at(draft, job)
     elif job.status in ("created", "submitting") and not draft.operation(job).spends:
         fail(draft, job, Failure(cls, reason))
     elif job.status == "created":
@@ -157,71 +154,15 @@ def unclear(draft: Draft, job: Job, reason: str, cls: ErrorClass) -> None:
             cancel_job(draft, draft.state.jobs[job.id])
 
 
-def _resolve_at(draft: Draft, job: Job) -> int:
-    """Return when to try next to resolve: 1, 2, 4 … s since it became unclear, and when its grace ends."""
-    operation, until = draft.operation(job), job.uncertain_until or draft.at
-    began = until - int(operation.uncertain_grace_s * SECOND)
-    next_at = draft.at + min(max(draft.at - began, SECOND), 60 * SECOND)
-    if not (operation.resends or operation.looks_up):
-        next_at = until
-    return max(min(next_at, until), draft.at)
-
-
-# --- an uncertain submit ---------------------------------------------------------------------
-
-
-def looked_up(draft: Draft, job: Job, trigger: t.LookedUp) -> None:
-    """The provider knows our submit after all."""
-    found = trigger.found
-    if found.task_id is not None and _bound_elsewhere(draft, job, found.task_id):
-        if job.status == "uncertain":
-            draft.postponed[job.id] = _resolve_at(draft, job)
-    elif job.status == "uncertain" or _is_unaccounted(job):
-        _adopt(draft, job, "look_up", task_id=found.task_id, resource_id=found.resource_id)
-
-
-def _is_unaccounted(job: Job) -> bool:
-    """Whether it ended before anybody knew what became of its submit."""
-    return job.may_bring_more and job.task_id is None and job.resource_id is None
-
-
-def _adopt(
-    draft: Draft, job: Job, source: str, *, task_id: str | None = None, resource_id: str | None = None
-) -> None:
-    draft.emit(
-        e.JobAdopted(
-            at=draft.at,
-            job=job.id,
-            source=source,
-            task_id=task_id,
-            resource_id=resource_id,
-            check_at=draft.at if draft.operation(job).checks else None,
-        )
-    )
-
-
 def woke(draft: Draft, job: Job) -> None:
     """Its own time has come: the grace of an uncertain submit is over, or the deadline with nobody to ask."""
     if job.status == "uncertain":
-        _grace_is_over(draft, job)
+        grace_is_over(draft, job)
     elif job.status == "waiting" and not draft.operation(job).checks and job.deadline_at is not None:
         if draft.at >= job.deadline_at:
             time_out(draft, job)
         else:
             draft.postponed[job.id] = job.deadline_at
-
-
-def _grace_is_over(draft: Draft, job: Job) -> None:
-    step = draft.plan.workflow.steps[job.step]
-    assert job.uncertain_until is not None, "an uncertain job has a grace"
-    deadline_at = job.deadline_at or job.uncertain_until
-    if draft.at < job.uncertain_until:
-        draft.postponed[job.id] = _resolve_at(draft, job)
-    elif step.on_uncertain == "wait" and draft.at < deadline_at:
-        draft.postponed[job.id] = deadline_at
-    else:
-        message = "nobody can tell whether the submit was accepted; it was not sent again"
-        fail(draft, job, Failure("uncertain", message), again=step.on_uncertain == "resubmit")
 
 
 # --- callbacks -------------------------------------------------------------------------------
@@ -272,8 +213,8 @@ def _late(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
         return _received(draft, job, trigger, "late")
     meaning = draft.operation(job).meaning(trigger.callback, job)
     task_id = meaning.task_id if isinstance(meaning, Hint | Verdict) else None
-    if task_id and _is_unaccounted(job) and not _bound_elsewhere(draft, job, task_id):
-        _adopt(draft, job, "callback", task_id=task_id)
+    if task_id and is_unaccounted(job) and not bound_elsewhere(draft, job, task_id):
+        adopt(draft, job, "callback", task_id=task_id)
         job = draft.state.jobs[job.id]
     ours = (job.task_id or job.resource_id) and (not task_id or job.task_id in (None, task_id))
     looks = ours and draft.operation(job).checks and not isinstance(meaning, Meaningless)
@@ -297,9 +238,9 @@ def _read_callback(draft: Draft, job: Job, trigger: t.CallbackArrived, callback:
         error = f"it speaks of task {task_id!r}, the job's is {job.task_id!r}"
         return _received(draft, job, trigger, "mismatch", error=error)
     if job.status == "uncertain":
-        if task_id is None or _bound_elsewhere(draft, job, task_id):
+        if task_id is None or bound_elsewhere(draft, job, task_id):
             return _received(draft, job, trigger, "mismatch", error="it names no task that could be ours")
-        _adopt(draft, job, "callback", task_id=task_id)
+        adopt(draft, job, "callback", task_id=task_id)
     _received(draft, job, trigger, "accepted")
     if isinstance(meaning, Verdict):
         return _concluded(draft, draft.state.jobs[job.id], meaning.outcome)
@@ -314,7 +255,7 @@ def _look_now(draft: Draft, job: Job) -> None:
 
 def _concluded(draft: Draft, job: Job, outcome: Done | Failed) -> None:
     if job.output is not None:
-        _second_word(draft, job, outcome)
+        second_word(draft, job, outcome)
     elif isinstance(outcome, Failed):
         fail(draft, job, outcome.failure)
     else:
@@ -328,18 +269,18 @@ def checked(draft: Draft, job: Job, trigger: t.Checked) -> None:
     """The provider was asked how the task stands."""
     outcome = trigger.outcome
     if not job.is_open:
-        return _watched(draft, job, trigger)
+        return watched(draft, job, trigger)
     if job.status not in ("waiting", "collecting"):
         return None  # Asked before its submit was answered; there will be other looks.
     if job.output is not None:
-        return _second_word(draft, job, outcome)
+        return second_word(draft, job, outcome)
     if isinstance(outcome, Done):
         return finish(draft, job, outcome, "check")
     if isinstance(outcome, Failed):
         return fail(draft, job, outcome.failure)
     if trigger.last:
         return time_out(draft, job)
-    check_at = _next_check(draft, job, trigger)
+    check_at = next_check(draft, job, trigger)
     if isinstance(outcome, Pending) and _is_news(job, outcome):
         return draft.emit(
             e.JobProgressed(
@@ -362,74 +303,13 @@ def _is_news(job: Job, outcome: Pending) -> bool:
     )
 
 
-def _second_word(draft: Draft, job: Job, outcome: CheckOutcome) -> None:
-    """There is a result already. The first word stands; one that says the opposite is shown."""
-    if isinstance(outcome, Failed):
-        reason = f"there is a result, and then word of a failure: {outcome.failure.message}"
-        draft.emit(e.JobContradicted(at=draft.at, job=job.id, reason=reason))
-
-
-def _watched(draft: Draft, job: Job, trigger: t.Checked) -> None:
-    """A look at a task whose job has ended: go on until its deadline, or until it has ended as well."""
-    outcome = trigger.outcome
-    if job.output is not None:
-        _second_word(draft, job, outcome)
-    elif isinstance(outcome, Done) and job.may_bring_more:
-        finish(draft, job, outcome, "check")
-    elif job.watched and (isinstance(outcome, Failed) or draft.at >= (job.deadline_at or 0)):
-        _stop_watching(draft, job)
-    elif job.watched:
-        draft.postponed[job.id] = _next_check(draft, job, trigger)
-
-
-def _stop_watching(draft: Draft, job: Job) -> None:
-    """Nothing will come any more; the slot that the task may have held is free."""
-    draft.emit(e.JobProgressed(at=draft.at, job=job.id, progress=job.progress, check_at=None))
-
-
-def _first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
-    operation = draft.operation(job)
-    if not operation.checks:
-        return None
-    after_s = operation.first_check_s if poll_s is None else min(poll_s, operation.first_check_s)
-    return _not_after_deadline(draft, job, draft.at + int(after_s * SECOND))
-
-
-def _next_check(draft: Draft, job: Job, trigger: t.Checked) -> int:
-    """
-    Return when to look next, in microseconds.
-
-    Looks grow rarer with the age of the task: as often again as half its age, or for a heartbeat
-    its whole age, within what the operation allows. The count starts where the last look began.
-    """
-    operation, outcome = draft.operation(job), trigger.outcome
-    age_s = (trigger.asked_at - (job.submitted_at or trigger.asked_at)) / SECOND
-    wanted_s = outcome.poll_s if isinstance(outcome, Pending) else None
-    if operation.waits == "heartbeat" and not isinstance(outcome, Pending):
-        # Nobody knows whether that one was felt, and the task dies soon without another.
-        return _not_after_deadline(draft, job, draft.at + SECOND)
-    if operation.waits == "heartbeat":
-        after_s = min(max(wanted_s or 1.0, age_s), operation.poll_s)
-    elif isinstance(outcome, Retry | Unauthorized):
-        retry_after_s = outcome.retry_after_s if isinstance(outcome, Retry) else None
-        after_s = retry_after_s or min(max(1.0, age_s / 4), operation.max_check_interval_s)
-    else:
-        floor_s = min(wanted_s or operation.first_check_s, operation.max_check_interval_s)
-        after_s = min(max(floor_s, age_s / 2), operation.max_check_interval_s)
-    return _not_after_deadline(draft, job, trigger.asked_at + int(after_s * SECOND))
-
-
-def _not_after_deadline(draft: Draft, job: Job, at: int) -> int:
-    return max(min(at, job.deadline_at or at), draft.at)
-
-
 def collected(draft: Draft, job: Job, trigger: t.Collected) -> None:
     """All bytes are ours."""
     if job.status not in ("waiting", "collecting") and not job.may_bring_more:
         return
     for artifact in trigger.artifacts:
         draft.emit(e.ArtifactStored(at=draft.at, job=job.id, artifact=artifact))
-    _keep(draft, job, trigger.output, trigger.credits)
+    keep(draft, job, trigger.output, trigger.credits)
 
 
 def collect_failed(draft: Draft, job: Job, trigger: t.CollectFailed) -> None:
@@ -437,94 +317,4 @@ def collect_failed(draft: Draft, job: Job, trigger: t.CollectFailed) -> None:
     if job.status in ("waiting", "collecting"):
         fail(draft, job, trigger.failure)
     elif job.watched:
-        _stop_watching(draft, job)
-
-
-# --- ends ------------------------------------------------------------------------------------
-
-
-def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
-    """A result is known: fetch its files first, if it has any."""
-    if not outcome.files:
-        return _keep(draft, job, outcome.output, outcome.credits)
-    files = [{"url": file.url, "name": file.name} for file in outcome.files]
-    return draft.emit(
-        e.JobCollecting(
-            at=draft.at,
-            job=job.id,
-            source=source,
-            output=outcome.output,
-            files=files,
-            credits=outcome.credits,
-        )
-    )
-
-
-def _keep(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) -> None:
-    """
-    The result is ours: the job's success, or what it brought after it had ended.
-
-    Where the provider tells no *credits*, the price list does; the event keeps what was true then.
-    """
-    credits = job.credits if credits is None else credits
-    credits = draft.operation(job).price(job) if credits is None else credits
-    if not job.is_open:
-        return draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
-    draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))
-    draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=job.id))
-    return instance_ended(draft, job)
-
-
-def time_out(draft: Draft, job: Job) -> None:
-    """The deadline of the attempt has passed, and the last look brought nothing."""
-    failure = Failure("timeout", "no result within the step's timeout")
-    draft.emit(e.JobTimedOut(at=draft.at, job=job.id, error=failure.to_json()))
-    _after_failure(draft, job, failure, again=False)
-
-
-def fail(draft: Draft, job: Job, failure: Failure, *, again: bool = False) -> None:
-    """End the job badly. *again*: another attempt follows whatever the retry policy says."""
-    draft.emit(e.JobFailed(at=draft.at, job=job.id, error=failure.to_json()))
-    _after_failure(draft, job, failure, again=again)
-
-
-def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool) -> None:
-    step = draft.plan.workflow.steps[job.step]
-    retried = failure.cls in step.retry.on and job.attempt < step.retry.attempts
-    doomed = draft.state.dooms(job.step)
-    if not doomed and (retried or again):
-        ceiling_s = min(step.retry.backoff_s * 2.0 ** (job.attempt - 1), step.retry.max_backoff_s)
-        due_at = draft.at + int(draft.fraction() * ceiling_s * SECOND)
-        attempt = job.attempt + 1
-        draft.emit(
-            e.RetryScheduled(
-                at=draft.at,
-                step=job.step,
-                index=job.index,
-                attempt=attempt,
-                due_at=due_at,
-                error=failure.to_json(),
-            )
-        )
-        return create_job(draft, step, job.index, attempt=attempt, params=job.params, due_at=due_at)
-    if doomed:
-        draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
-    else:
-        draft.emit(e.StepFailed(at=draft.at, step=job.step, index=job.index, error=failure.to_json()))
-    return instance_ended(draft, job)
-
-
-def _confirmed(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
-    """An answer for a job that went on without it: news after all, confirmation, or a contradiction."""
-    if isinstance(outcome, Done) and job.may_bring_more:
-        finish(draft, job, outcome, "submit")
-    elif isinstance(outcome, Accepted) and _is_unaccounted(job):
-        if not _bound_elsewhere(draft, job, outcome.task_id):
-            _adopt(draft, job, "resend", task_id=outcome.task_id)
-    elif (
-        isinstance(outcome, Accepted | Done)
-        and outcome.task_id
-        and job.task_id not in (None, outcome.task_id)
-    ):
-        reason = f"a submit answered with task {outcome.task_id!r}, the job's is {job.task_id!r}"
-        draft.emit(e.JobContradicted(at=draft.at, job=job.id, reason=reason))
+        stop_watching(draft, job)

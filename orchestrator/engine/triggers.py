@@ -52,10 +52,15 @@ class JobTrigger(Trigger):
 
 @dataclass(slots=True, kw_only=True)
 class SubmitReady(JobTrigger):
-    """All that comes before the spending request is done, and it may be sent now."""
+    """
+    All that comes before the spending request is done, and it may be sent now.
+
+    *inputs*: artifacts that images were converted to on the way.
+    """
 
     template: dict[str, Any]
     number: int | None = None
+    inputs: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(slots=True, kw_only=True)

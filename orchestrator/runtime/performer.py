@@ -6,7 +6,7 @@ about the task (network, a broken provider) is not an end: it is done again, lat
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
 from orchestrator.operations.plans import Planned, needs_number
-from orchestrator.outcomes import CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
+from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
 from orchestrator.providers.base import Reply, Request, ResultFile
 from orchestrator.providers.template import Template
 from orchestrator.runtime.collect import Collector, DownloadProblem, Gone, Retryable
@@ -90,7 +90,7 @@ class Performer:
         if effect.kind == "send":
             self._claims[job.id] = work
         if job.id not in self._busy:
-            self._start(job.id, self._do(work, effect))
+            self._start(job.id, lambda: self._do(work, effect))
         elif effect.kind in ("send", "collect"):
             # What is being done for it ends in a moment; this follows.
             self._busy[job.id].add_done_callback(lambda _: self.wake(run, job.id))
@@ -102,7 +102,7 @@ class Performer:
     def wake(self, run: str, job: str) -> None:
         """Do what is due for a job, as far as that is not being done already; for the scheduler."""
         if job not in self._busy:
-            self._start(job, self._woken(run, job))
+            self._start(job, lambda: self._woken(run, job))
 
     async def _woken(self, run: str, job_id: str) -> None:
         state = await self._worker.state(run)
@@ -113,12 +113,13 @@ class Performer:
         if job is not None and effect is not None:
             await self._do(_Work(run, job, _planned(plan, job)), effect)
 
-    def _start(self, job: str, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, job: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._busy[job] = asyncio.get_running_loop().create_task(self._guarded(job, work))
 
-    async def _guarded(self, job: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, job: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            # Called here: a stop may come before the task's first step, and leave no coroutine behind.
+            await work()
         except StoreUnavailable as trouble:
             log.warning("store.unavailable", reason=str(trouble))
         except Exception:
@@ -164,14 +165,15 @@ class Performer:
         slot = {work.connection: 1}
         self._limits.claim(slot)
         try:
-            await self._prepare(work)
+            await self._prepare(work, since=self._clock.now())
         finally:
             self._limits.unclaim(slot)
 
-    async def _prepare(self, work: _Work) -> None:
+    async def _prepare(self, work: _Work, *, since: int) -> None:
+        made: list[Artifact] = []
         try:
             prepared = await self._exchanger.run(
-                work.connection, lambda: work.planned.submit(work.job), lane=Lane.SUBMIT
+                work.connection, lambda: work.planned.submit(work.job), lane=Lane.SUBMIT, keep=made.append
             )
             if isinstance(prepared, Request):
                 await self._limits.enter(work.connection, Lane.SUBMIT)
@@ -181,10 +183,21 @@ class Performer:
             # Nothing that spends was sent yet: as good as not sent.
             return await self._tell(work, t.SubmitNotSent, reason=error.reason)
         if not isinstance(prepared, Request):
+            if isinstance(prepared, Accepted | Done):
+                self._limits.pauses.accepted(work.connection, spent=work.planned.operation.spends)
             return await self._tell(work, t.SubmitAnswered, outcome=prepared)
+        if self._limits.is_stopped(work.connection, since):
+            # Its row stays due, and brings it back when submits go out again.
+            return None
         template = work.planned.sending.freeze(prepared, at=work.job.created_at)
         number = self._numbers.take(work.connection) if needs_number(template) else None
-        return await self._tell(work, t.SubmitReady, template=template.to_json(), number=number)
+        return await self._tell(
+            work,
+            t.SubmitReady,
+            template=template.to_json(),
+            number=number,
+            inputs=[artifact.to_json() for artifact in made],
+        )
 
     async def _send(self, work: _Work) -> None:
         """
@@ -207,6 +220,8 @@ class Performer:
             await self._tell(work, t.SubmitLost, reason=error.reason)
         else:
             outcome = work.planned.read(job, reply) if isinstance(reply, Reply) else reply
+            if isinstance(outcome, Accepted | Done):
+                self._limits.pauses.accepted(work.connection, spent=work.planned.operation.spends)
             await self._tell(work, t.SubmitAnswered, outcome=outcome)
 
     async def _resolve(self, work: _Work) -> None:
