@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from orchestrator.engine import events as e
-from orchestrator.engine import jobs, steps
+from orchestrator.engine import jobs, steps, uncertain
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Decision, Draft
 from orchestrator.engine.plan import Plan
@@ -111,8 +111,10 @@ def _job(draft: Draft, trigger: t.JobTrigger) -> None:
         case t.CollectFailed():
             jobs.collect_failed(draft, job, trigger)
         case t.LookedUp():
-            jobs.looked_up(draft, job, trigger)
+            uncertain.looked_up(draft, job, trigger)
         case t.Woke():
             jobs.woke(draft, job)
+        case t.Resolve():
+            uncertain.resolved(draft, job, trigger)
         case _:
             raise TypeError(f"no decision for {type(trigger).__name__}")

@@ -20,6 +20,10 @@ SCHEMA = 1
 Verdict = Literal["accepted", "duplicate", "late", "mismatch", "unreadable"]
 
 
+Resolution = Literal["adopt", "resubmit", "fail"]
+"""How a person settles an uncertain submit: it is this task; send another one; give it up."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Event:
     """One fact. *at* in microseconds since the epoch, UTC."""
@@ -369,6 +373,24 @@ class DeliveryOverflow(JobEvent):
 
     type: ClassVar[str] = "delivery.overflow"
     limit: int
+
+
+# --- what a person did -----------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class OperatorResolved(JobEvent):
+    """
+    A person settled an uncertain submit; what follows from it is told by the next events.
+
+    *task_id* only with `adopt`. *who* is None where nobody had to say who they are.
+    """
+
+    type: ClassVar[str] = "operator.resolved"
+    action: Resolution
+    task_id: str | None = None
+    who: str | None = None
+    why: str | None = None
 
 
 def _leaves(cls: type[Event]) -> list[type[Event]]:

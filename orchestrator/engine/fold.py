@@ -306,4 +306,5 @@ _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.JobCancelled: _job_cancelled,
     e.JobLateResult: _late_result,
     e.DeliveryOverflow: _nothing,
+    e.OperatorResolved: _nothing,
 }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.engine.events import Resolution
 from orchestrator.errors import Failure
 from orchestrator.outcomes import Callback, CheckOutcome, Found, SubmitOutcome
 
@@ -20,6 +21,11 @@ class Trigger:
 
     at: int
     entropy: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked(Trigger):
+    """A person asks for something that the state may not allow any more; then they have to be told."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,6 +129,15 @@ class LookedUp(JobTrigger):
     """A look-up of an uncertain submit found it."""
 
     found: Found
+
+
+@dataclass(slots=True, kw_only=True)
+class Resolve(JobTrigger, Asked):
+    """A person settles an uncertain submit; *task_id* is what they found at the provider, to be adopted."""
+
+    action: Resolution
+    task_id: str | None = None
+    comment: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,91 @@
+"""
+How a job ends, and what follows from it: its step's end, another attempt, or a result kept beside it.
+"""
+
+from typing import Any
+
+from orchestrator.engine import events as e
+from orchestrator.engine.draft import Draft
+from orchestrator.engine.state import Job
+from orchestrator.engine.steps import create_job, instance_ended
+from orchestrator.errors import Failure
+from orchestrator.outcomes import Done
+from orchestrator.times import SECOND
+
+
+def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
+    """A result is known: fetch its files first, if it has any."""
+    if not outcome.files:
+        return keep(draft, job, outcome.output, outcome.credits)
+    files = [{"url": file.url, "name": file.name} for file in outcome.files]
+    return draft.emit(
+        e.JobCollecting(
+            at=draft.at,
+            job=job.id,
+            source=source,
+            output=outcome.output,
+            files=files,
+            credits=outcome.credits,
+        )
+    )
+
+
+def keep(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) -> None:
+    """
+    The result is ours: the job's success, or what it brought after it had ended.
+
+    Where the provider tells no *credits*, the price list does; the event keeps what was true then.
+    """
+    credits = job.credits if credits is None else credits
+    credits = draft.operation(job).price(job) if credits is None else credits
+    if not job.is_open:
+        return draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
+    draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))
+    draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=job.id))
+    return instance_ended(draft, job)
+
+
+def time_out(draft: Draft, job: Job) -> None:
+    """The deadline of the attempt has passed, and the last look brought nothing."""
+    failure = Failure("timeout", "no result within the step's timeout")
+    draft.emit(e.JobTimedOut(at=draft.at, job=job.id, error=failure.to_json()))
+    _after_failure(draft, job, failure)
+
+
+def fail(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None) -> None:
+    """End the job badly. *again*: whether another attempt follows, whatever the retry policy says."""
+    draft.emit(e.JobFailed(at=draft.at, job=job.id, error=failure.to_json()))
+    _after_failure(draft, job, failure, again=again)
+
+
+def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None) -> None:
+    retry = draft.plan.workflow.steps[job.step].retry
+    doomed = draft.state.dooms(job.step)
+    if again is None:
+        again = failure.cls in retry.on and job.attempt < retry.attempts
+    if again and not doomed:
+        return _try_again(draft, job, failure)
+    if doomed:
+        draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
+    else:
+        draft.emit(e.StepFailed(at=draft.at, step=job.step, index=job.index, error=failure.to_json()))
+    return instance_ended(draft, job)
+
+
+def _try_again(draft: Draft, job: Job, failure: Failure) -> None:
+    """Create the job of the next attempt, to be submitted after a pause that grows and is drawn by lot."""
+    step = draft.plan.workflow.steps[job.step]
+    ceiling_s = min(step.retry.backoff_s * 2.0 ** (job.attempt - 1), step.retry.max_backoff_s)
+    due_at = draft.at + int(draft.fraction() * ceiling_s * SECOND)
+    attempt = job.attempt + 1
+    draft.emit(
+        e.RetryScheduled(
+            at=draft.at,
+            step=job.step,
+            index=job.index,
+            attempt=attempt,
+            due_at=due_at,
+            error=failure.to_json(),
+        )
+    )
+    create_job(draft, step, job.index, attempt=attempt, params=job.params, due_at=due_at)

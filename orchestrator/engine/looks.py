@@ -1,0 +1,43 @@
+"""When to look at a task next."""
+
+from orchestrator.engine import triggers as t
+from orchestrator.engine.draft import Draft
+from orchestrator.engine.state import Job
+from orchestrator.outcomes import Pending, Retry, Unauthorized
+from orchestrator.times import SECOND
+
+
+def first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
+    operation = draft.operation(job)
+    if not operation.checks:
+        return None
+    after_s = operation.first_check_s if poll_s is None else min(poll_s, operation.first_check_s)
+    return _not_after_deadline(draft, job, draft.at + int(after_s * SECOND))
+
+
+def next_check(draft: Draft, job: Job, trigger: t.Checked) -> int:
+    """
+    Return when to look next, in microseconds.
+
+    Looks grow rarer with the age of the task: as often again as half its age, or for a heartbeat
+    its whole age, within what the operation allows. The count starts where the last look began.
+    """
+    operation, outcome = draft.operation(job), trigger.outcome
+    age_s = (trigger.asked_at - (job.submitted_at or trigger.asked_at)) / SECOND
+    wanted_s = outcome.poll_s if isinstance(outcome, Pending) else None
+    if operation.waits == "heartbeat" and not isinstance(outcome, Pending):
+        # Nobody knows whether that one was felt, and the task dies soon without another.
+        return _not_after_deadline(draft, job, draft.at + SECOND)
+    if operation.waits == "heartbeat":
+        after_s = min(max(wanted_s or 1.0, age_s), operation.poll_s)
+    elif isinstance(outcome, Retry | Unauthorized):
+        retry_after_s = outcome.retry_after_s if isinstance(outcome, Retry) else None
+        after_s = retry_after_s or min(max(1.0, age_s / 4), operation.max_check_interval_s)
+    else:
+        floor_s = min(wanted_s or operation.first_check_s, operation.max_check_interval_s)
+        after_s = min(max(floor_s, age_s / 2), operation.max_check_interval_s)
+    return _not_after_deadline(draft, job, trigger.asked_at + int(after_s * SECOND))
+
+
+def _not_after_deadline(draft: Draft, job: Job, at: int) -> int:
+    return max(min(at, job.deadline_at or at), draft.at)
