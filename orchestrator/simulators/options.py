@@ -31,7 +31,7 @@ class Options:
              replaces HTTP for callbacks.
     """
 
-    kinds: tuple[str, ...] = ("pizi", "pixza", "trypi", "perfect")
+    kinds: tuple[str, ...] = ("pizi", "pixza", "trypi", "pixu", "perfect")
     latency_s: float | tuple[float, float] = (1.0, 2.0)
     faults: Faults = field(default_factory=Faults)
     seed: int = 0

@@ -17,6 +17,7 @@ SIMULATORS: Final[Mapping[str, str]] = {
     "pizi": "orchestrator.simulators.pizi",
     "pixza": "orchestrator.simulators.pixza",
     "trypi": "orchestrator.simulators.trypi",
+    "pixu": "orchestrator.simulators.pixu",
     "perfect": "orchestrator.simulators.perfect",
 }
 """Kind → the module whose `Simulator` plays it; loaded only when it is asked for."""

@@ -14,7 +14,7 @@ from orchestrator.simulators.books import Books
 from orchestrator.simulators.callbacks import Callbacks
 from orchestrator.simulators.faults import Faults
 from orchestrator.simulators.files import KEPT, Files
-from orchestrator.simulators.server import Options, build, start
+from orchestrator.simulators.server import SIMULATORS, Options, build, start
 from orchestrator.simulators.sources import Sources, Unreadable, UnsupportedFormat
 from orchestrator.simulators.timers import Timers
 
@@ -289,6 +289,10 @@ async def test_the_work_of_a_stopped_simulator_ends() -> None:
     await runner.cleanup()
 
     await asyncio.wait_for(timers.idle(), 1)
+
+
+def test_every_kind_runs_unless_others_are_asked_for() -> None:
+    assert set(Options().kinds) == set(SIMULATORS)
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:
