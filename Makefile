@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench
+.PHONY: help setup demo test check fix docs bench
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -30,6 +30,9 @@ check: $(READY) ## Check style, format, types and the arrows between the rooms
 fix: $(READY) ## Mend what can be mended by itself: imports, simple slips, format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: $(READY) ## Write those parts of the pages in docs/ that come from the code
+	@$(BIN)/python tests/docs
 
 bench: $(READY) ## Measure against controls on this machine (ARGS='--help' for what can be chosen)
 	@$(BIN)/python tests/benchmarks $(ARGS)

@@ -15,7 +15,7 @@ class PiziSettings(ConnectionSettings):
     One account at Pizi.
 
     *rate_limits*: Pizi documents no numbers; these keep us polite.
-    *prices*: Pizi documents none either; a budget needs them here.
+    *prices*: Pizi documents none.
     *image_bytes_max*: a limit of our own, since images may travel inside the request.
     """
 

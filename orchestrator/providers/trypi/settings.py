@@ -15,7 +15,7 @@ class TrypiSettings(ConnectionSettings):
     One account at Trypi.
 
     *rate_limits*: Trypi documents no numbers; this one keeps us polite, held polls included.
-    *prices*: Trypi documents none either; a budget needs them here.
+    *prices*: Trypi documents none.
     *request_timeout*: long, since a submit may carry six images. One that is given up too
     early is repeated while the first may still be read, which a key does not surely protect.
     """
