@@ -25,6 +25,7 @@ from orchestrator.clock import Clock, SystemClock, rfc3339
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
+from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
@@ -206,6 +207,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     )
     deps = admin.Deps(
         runs=runs,
+        jobs=Jobs(worker, store),
         library=app.library,
         plans=plans,
         views=store,

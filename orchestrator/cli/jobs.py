@@ -11,7 +11,7 @@ from orchestrator.cli.options import json_option, limit_option
 
 @click.group()
 def jobs() -> None:
-    """See jobs: one attempt of one step each."""
+    """See jobs, one attempt of one step each, and settle those that are uncertain."""
 
 
 @jobs.command("list")
@@ -72,6 +72,46 @@ def show(client: Client, job: str, as_json: bool) -> None:
         click.secho("\nwhat became known", bold=True)
     for answer in item.get("answers") or ():
         out.print(narrator.tell(answer).text())
+
+
+@jobs.command()
+@click.argument("job")
+@click.option(
+    "--adopt", "task_id", metavar="TASK_ID", help="It was accepted: the provider has it as this task."
+)
+@click.option("--resubmit", is_flag=True, help="Send it once more; both may have to be paid.")
+@click.option("--fail", is_flag=True, help="Give it up: job and step fail.")
+@click.option("--comment", metavar="TEXT", help="Why; kept in the log.")
+@json_option
+@with_client
+def resolve(
+    client: Client,
+    job: str,
+    task_id: str | None,
+    resubmit: bool,
+    fail: bool,
+    comment: str | None,
+    as_json: bool,
+) -> None:
+    """Settle a job whose submit nobody answered. Look at the provider's own pages first."""
+    from orchestrator.cli import render
+
+    chosen = {"adopt": task_id is not None, "resubmit": resubmit, "fail": fail}
+    actions = [action for action, is_meant in chosen.items() if is_meant]
+    if len(actions) != 1:
+        raise click.UsageError("say one of --adopt TASK_ID, --resubmit and --fail")
+    given = {"action": actions[0], "task_id": task_id, "comment": comment}
+    body = {name: value for name, value in given.items() if value is not None}
+    item = client.post(f"/jobs/{part(job)}/resolve", body)
+    if as_json:
+        render.print_json(item)
+        return
+    results = {
+        "adopt": f"goes on with the task {task_id}",
+        "resubmit": "has ended; another attempt is on its way",
+        "fail": "has failed",
+    }
+    click.echo(render.plain(f"{item['id']} {results[actions[0]]}"))
 
 
 def _facts(item: Mapping[str, Any]) -> list[tuple[str, Any]]:

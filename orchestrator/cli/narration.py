@@ -250,6 +250,15 @@ def _delivery_overflow(data: Object, job: Object) -> Words:
     return f"more than {data.get('limit')} callbacks: only counted from here on", ""
 
 
+def _operator_resolved(data: Object, job: Object) -> Words:
+    actions = {
+        "adopt": f"a person says: it is the provider's task {_brief(data.get('task_id'))}",
+        "resubmit": "a person says: send another one",
+        "fail": "a person says: give it up",
+    }
+    return actions.get(str(data.get("action")), "a person settles it"), plain(data.get("why"))
+
+
 _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "run.created": _run_created,
     "run.started": _run_started,
@@ -281,4 +290,5 @@ _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "job.cancelled": _job_cancelled,
     "job.late_result": _job_late_result,
     "delivery.overflow": _delivery_overflow,
+    "operator.resolved": _operator_resolved,
 }

@@ -34,7 +34,7 @@ from orchestrator.engine.effects import Effect, due_effects
 from orchestrator.engine.fold import fold
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
-from orchestrator.errors import Conflict, NotFound, Refused, StoreUnavailable
+from orchestrator.errors import Conflict, NotFound, Refused, StoreUnavailable, WrongState
 from orchestrator.operations.plans import Plans
 from orchestrator.outcomes import Accepted, Done, Unclear
 from orchestrator.runtime.limits import Limits
@@ -216,6 +216,7 @@ class Worker:
         expected = state.version if state is not None else 0
         batch = _Batch()
         room = self.limits.room()
+        refused: list[_Item] = []
         for item in items:
             if item.kind is t.CallbackArrived and _awaits_answer(state, item.fields["job"]):
                 self._parked.setdefault(run, []).append(item)
@@ -223,6 +224,8 @@ class Worker:
             decision = self._decide(plan, state, item, room)
             state = decision.state
             self._collect(batch, item, decision, room)
+            if issubclass(item.kind, t.Asked) and not decision.events:
+                refused.append(item)
         if state is None:
             return
         if batch.events:
@@ -230,6 +233,7 @@ class Worker:
         elif batch.settled:
             await self.store.settle(batch.settled)
         await self._after(run, state, plan, batch)
+        _reject(refused, WrongState(f"{run} has gone on meanwhile, and does not allow it any more"))
         for item in items:
             if item.done is not None and not item.done.done():
                 item.done.set_result(state)

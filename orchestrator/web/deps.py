@@ -8,6 +8,7 @@ from aiohttp import web
 
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import Clock
+from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
@@ -36,6 +37,7 @@ class Deps:
     """
 
     runs: Runs
+    jobs: Jobs
     library: Library
     plans: Plans
     views: Views

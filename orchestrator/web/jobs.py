@@ -1,22 +1,33 @@
-"""Jobs: list them, look at one with what was sent and what came back, and the waiting board."""
+"""Jobs: list them, look at one with what was sent and what came back, settle one, and the waiting board."""
 
 from typing import get_args
 
 from aiohttp import web
+from pydantic import Field
 
+from orchestrator.engine.events import Resolution
 from orchestrator.engine.state import OPEN, JobStatus
 from orchestrator.errors import NotFound
 from orchestrator.operations import shapes
 from orchestrator.store.log import Log
 from orchestrator.store.rows import JobRow, Recorded
-from orchestrator.web import paging
-from orchestrator.web.deps import DEPS
+from orchestrator.web import bodies, paging
+from orchestrator.web.deps import DEPS, Deps
 from orchestrator.web.query import Query
 from orchestrator.web.replies import PREFIX, json_reply
 
 _AT_A_TIME = 1000
+_ABOUT_JOBS = ("job.*", "operator.*")
 _DELIVERIES = 200
 """More than are kept of a job with their bodies."""
+
+
+class ResolveJob(bodies.Body):
+    """The body of `POST /jobs/{id}/resolve`; *task_id* is what to adopt, as the provider calls it."""
+
+    action: Resolution
+    task_id: str | None = Field(default=None, pattern=r"^[\x21-\x7e]{1,200}$")
+    comment: str | None = Field(default=None, max_length=1000)
 
 
 async def index(request: web.Request) -> web.Response:
@@ -37,14 +48,24 @@ async def index(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Show one job: the request as sent, the answers, and the deliveries."""
-    deps = request.app[DEPS]
-    job = request.match_info["job"]
+    return json_reply(await _show(request.app[DEPS], request.match_info["job"]))
+
+
+async def resolve(request: web.Request) -> web.Response:
+    """Settle a submit that nobody answered: adopt a task, send another request, or give it up."""
+    deps, job = request.app[DEPS], request.match_info["job"]
+    body = await bodies.read(request, ResolveJob)
+    await deps.jobs.resolve(job, body.action, task_id=body.task_id, comment=body.comment)
+    return json_reply(await _show(deps, job))
+
+
+async def _show(deps: Deps, job: str) -> shapes.Object:
     row = await deps.views.job(job)
     if row is None:
         raise NotFound(f"no job '{job}'")
     deliveries = await deps.inbox.find(job=job, limit=_DELIVERIES)
     history = await _history(deps.log, row)
-    return json_reply(shapes.job(row, history, [delivery.id for delivery in reversed(deliveries)]))
+    return shapes.job(row, history, [delivery.id for delivery in reversed(deliveries)])
 
 
 async def _history(log: Log, row: JobRow) -> list[Recorded]:
@@ -53,7 +74,7 @@ async def _history(log: Log, row: JobRow) -> list[Recorded]:
     after = 0
     while True:
         records = await log.tail(
-            after=after, types=("job.*",), stream=row.run, since=row.created_at, limit=_AT_A_TIME
+            after=after, types=_ABOUT_JOBS, stream=row.run, since=row.created_at, limit=_AT_A_TIME
         )
         found += [record for record in records if record.subject == row.id]
         if len(records) < _AT_A_TIME:
@@ -74,5 +95,6 @@ async def waiting(request: web.Request) -> web.Response:
 ROUTES = (
     web.get(f"{PREFIX}/jobs", index),
     web.get(f"{PREFIX}/jobs/{{job}}", show),
+    web.post(f"{PREFIX}/jobs/{{job}}/resolve", resolve),
     web.get(f"{PREFIX}/waiting", waiting),
 )

@@ -223,6 +223,33 @@ def test_cancelling_a_run_that_has_ended_fails(call: Any, stage: Any, answer: An
 # --- lists -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("options", "body", "said"),
+    [
+        (["--adopt", "t1"], {"action": "adopt", "task_id": "t1"}, "goes on with the task t1"),
+        (["--resubmit"], {"action": "resubmit"}, "has ended; another attempt is on its way"),
+        (["--fail", "--comment", "gone"], {"action": "fail", "comment": "gone"}, "has failed"),
+    ],
+)
+def test_an_uncertain_job_is_settled_in_one_of_three_ways(
+    call: Any, stage: Any, answer: Any, options: list[str], body: Any, said: str
+) -> None:
+    stage.on("/jobs/job_1/resolve", answer({"id": "job_1"}))
+
+    done = call("jobs", "resolve", "job_1", *options, "--server", stage.url)
+
+    assert (done.exit_code, done.stdout) == (0, f"job_1 {said}\n")
+    assert json.loads(stage.asked[0].body) == body
+
+
+@pytest.mark.parametrize("options", [[], ["--fail", "--resubmit"]])
+def test_it_has_to_be_said_how_a_job_is_settled(call: Any, stage: Any, options: list[str]) -> None:
+    done = call("jobs", "resolve", "job_1", *options, "--server", stage.url)
+
+    assert done.exit_code == 2
+    assert stage.asked == []
+
+
 def test_a_list_for_people_is_a_table(call: Any, stage: Any, answer: Any) -> None:
     stage.on("/runs", answer({"items": [FAILED], "next_cursor": None}))
 

@@ -48,6 +48,12 @@ def test_an_event_without_its_fields_is_told_all_the_same(kind: str) -> None:
             "is to end: nothing new is submitted",
             "its time is over",
         ),
+        (
+            "operator.resolved",
+            {"job": "job_1", "action": "adopt", "task_id": "t1", "why": "seen there"},
+            "a person says: it is the provider's task t1",
+            "seen there",
+        ),
         ("run.succeeded", {"outputs": {"images": []}}, "succeeded with images", ""),
         ("step.expanded", {"step": "enhance", "count": 3}, "its list has 3 items", "one instance for each"),
         (

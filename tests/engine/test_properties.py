@@ -118,6 +118,7 @@ VERBS = [
     "collected",
     "gone",
     "found",
+    "resolve",
     "woke",
     "later",
     "cancel",
@@ -129,7 +130,7 @@ FITTING = {
     "submitting": ["answer", "answer", "answer", "lost", "lost", "unsent"],
     "waiting": ["check", "callback", "callback", "woke", "later"],
     "collecting": ["collected", "check", "callback", "gone"],
-    "uncertain": ["callback", "callback", "answer", "found", "woke", "later", "cancel"],
+    "uncertain": ["callback", "callback", "answer", "found", "resolve", "woke", "later", "cancel"],
 }
 """What may well happen to a job in each state."""
 
@@ -153,6 +154,7 @@ class Play:
     world: Any
     kit: SimpleNamespace
     shadow: RunState | None = None
+    resubmitted: set[str] = field(default_factory=set)
     rows: dict[str, int | None] = field(default_factory=dict)
     deliveries: int = 0
 
@@ -186,7 +188,9 @@ class Play:
             written = e.decode(event.type, e.encode(event))
             assert written == event
             if self.shadow is not None:
-                _fits(self.world.plan.workflow.steps, self.shadow, event)
+                _fits(self.world.plan.workflow.steps, self.shadow, event, self.resubmitted)
+            if isinstance(event, e.OperatorResolved) and event.action == "resubmit":
+                self.resubmitted.add(event.job)
             self.shadow = apply(self.shadow, written)
         assert self.shadow == decision.state, "the fold of the events is not the decision's state"
         assert decision.state.version == len(self.world.events)
@@ -286,8 +290,27 @@ class Play:
         elif verb == "found":
             found = [Found(_task(job)), Found(None, "r"), Found("t:a:None:1")][what % 3]
             self.send(t.LookedUp, job=job.id, found=found)
+        elif verb == "resolve":
+            self._resolve(job, what)
         elif verb == "woke":
             self.send(t.Woke, job=job.id)
+
+    def _resolve(self, job: Job, what: int) -> None:
+        """What a person says is done at once where nobody knows better, and is not even noted elsewhere."""
+        action = ["adopt", "resubmit", "fail"][what % 3]
+        task_id = [_task(job), "t:a:None:1"][what % 2] if action == "adopt" else None
+        owner = self.world.run.tasks.get(("paint", task_id), job.id)
+        events = self.send(t.Resolve, job=job.id, action=action, task_id=task_id).events
+        if job.status != "uncertain" or owner != job.id:
+            assert events == []
+            return
+        expected = {"adopt": "waiting", "resubmit": "failed", "fail": "failed"}
+        assert self.world.run.jobs[job.id].status == expected[action]
+        again = [event for event in events if isinstance(event, e.JobCreated) and event.step == job.step]
+        if action == "fail":
+            assert not [event for event in again if event.index == job.index], "it was given up"
+        if action == "resubmit":
+            assert [event.attempt for event in again if event.index == job.index] == [job.attempt + 1]
 
     def _lost(self, job: Job) -> None:
         """A spending request that may have been accepted is not sent again."""
@@ -402,7 +425,7 @@ def _trigger(world: Any, kind: type[t.Trigger], fields: dict[str, Any]) -> t.Tri
 # --- what always holds -----------------------------------------------------------------------
 
 
-def _fits(steps: Any, state: RunState, event: e.Event) -> None:
+def _fits(steps: Any, state: RunState, event: e.Event, resubmitted: set[str]) -> None:
     """Hold an event against what is true just before it."""
     assert event.at >= state.last_at
     if isinstance(event, e.StepStarted | e.StepExpanded):
@@ -417,7 +440,7 @@ def _fits(steps: Any, state: RunState, event: e.Event) -> None:
     if isinstance(event, e.StepSucceeded | e.StepFailed | e.StepSkipped | e.StepCancelled):
         _ends_once(state, event)
     if isinstance(event, e.JobCreated):
-        _is_the_next_attempt(steps, state, event)
+        _is_the_next_attempt(steps, state, event, resubmitted)
     if isinstance(event, e.JobSubmitting):
         assert state.jobs[event.job].status == "created", "paid for twice"
     if isinstance(event, e.JobSubmitted):
@@ -452,7 +475,7 @@ def _ends_once(state: RunState, event: e.StepEvent) -> None:
     assert not any(job.is_open for job in mine), "a step ends after its jobs"
 
 
-def _is_the_next_attempt(steps: Any, state: RunState, event: e.JobCreated) -> None:
+def _is_the_next_attempt(steps: Any, state: RunState, event: e.JobCreated, resubmitted: set[str]) -> None:
     earlier = [job for job in state.jobs.values() if job.key == (event.step, event.index)]
     assert not any(job.is_open or job.status == "succeeded" for job in earlier)
     assert event.attempt == len(earlier) + 1
@@ -460,12 +483,12 @@ def _is_the_next_attempt(steps: Any, state: RunState, event: e.JobCreated) -> No
     assert not state.has_ended
     assert not state.dooms(event.step), "something new is begun that would be cancelled"
     step = steps[event.step]
-    unsure = sum(job.error is not None and job.error["class"] == "uncertain" for job in earlier)
-    assert event.attempt <= step.retry.attempts + (unsure if step.on_uncertain == "resubmit" else 0)
+    unsure = [job.id for job in earlier if job.error is not None and job.error["class"] == "uncertain"]
+    beyond = [job for job in unsure if step.on_uncertain == "resubmit" or job in resubmitted]
+    assert event.attempt <= step.retry.attempts + len(beyond)
     last = earlier[-1].error if earlier else None
     if last is not None and last["class"] not in step.retry.on:
-        assert last["class"] == "uncertain", "it would be paid for again, and nobody said so"
-        assert step.on_uncertain == "resubmit"
+        assert earlier[-1].id in beyond, "it would be paid for again, and nobody said so"
 
 
 def _nothing_done_is_undone(before: RunState, decision: Decision) -> None:

@@ -7,6 +7,7 @@ empty line. Set ORCHESTRATOR_REWRITE=1 to write the stories anew, and read the d
     step NAME STYLE [needs=a,b] [for_each=a,b] [attempts=3] [fail_fast] …   the workflow
     workflow [timeout_s=60] [output=draw.output]
     start [room]                   and later: later SECONDS, cancel, overdue
+    resolve JOB ACTION [TASK]      a person settles an uncertain submit
     VERB JOB …                     something happened to a job: `draw`, `draw[0]`, `draw#2` (attempt 2)
 
 Moments are seconds since the run's start; `due` is what the jobs that were written
@@ -248,6 +249,10 @@ _TRIGGERS: dict[str, Callable[[Storyteller, list[str]], tuple[type[t.Trigger], d
     "gone": lambda teller, words: (
         t.CollectFailed,
         {"failure": Failure("result_unavailable", "the link has expired")},
+    ),
+    "resolve": lambda teller, words: (
+        t.Resolve,
+        {"action": words[0], "task_id": words[1] if words[1:] else None, "comment": "I looked it up"},
     ),
     "woke": lambda teller, words: (t.Woke, {}),
 }

@@ -16,6 +16,7 @@ from orchestrator.definition.catalog import Catalog
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
+from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
@@ -140,6 +141,7 @@ def deps(
 
     return Deps(
         runs=Runs(worker, store, library, take_file, SystemClock()),
+        jobs=Jobs(worker, store),
         library=library,
         plans=plans,
         views=store,

@@ -1,3 +1,4 @@
+from asyncio import gather
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +9,8 @@ from aiohttp.web import Application, Request
 
 from orchestrator.clock import SECOND, rfc3339
 from orchestrator.engine import triggers as t
-from orchestrator.errors import Failure
+from orchestrator.engine.state import RunState
+from orchestrator.errors import Failure, WrongState
 from orchestrator.operations.workflows import Library
 from orchestrator.outcomes import Accepted, Done, Rejected, ResultFile
 from orchestrator.runtime.worker import Worker
@@ -173,3 +175,119 @@ async def test_the_waiting_board_shows_what_is_open_the_longest_waiting_first(
     assert board[0]["next_check_at"] == first["next_check_at"]
     assert board[0]["last_check_at"] == rfc3339(7 * SECOND)
     assert board[1]["last_check_at"] is None
+
+
+# --- resolve ---------------------------------------------------------------------------------
+
+
+async def uncertain(start: Start, worker: Worker) -> tuple[str, str]:
+    """Return a run and its job, whose submit nobody answered."""
+    run = await start()
+    job = run["steps"][0]["job"]
+    await worker.handle(run["id"], t.SubmitLost, job=job, reason="connection lost")
+    return run["id"], job
+
+
+async def test_a_person_says_which_task_it_is(client: Client, start: Start, worker: Worker) -> None:
+    _, id = await uncertain(start, worker)
+
+    answer = await client.post(
+        f"/api/v1/jobs/{id}/resolve", json={"action": "adopt", "task_id": "task-9", "comment": "seen there"}
+    )
+
+    job = await answer.json()
+    assert (answer.status, job["status"], job["task_id"]) == (200, "waiting", "task-9")
+    assert [each["type"] for each in job["answers"]] == [
+        "orchestrator.job.uncertain",
+        "orchestrator.operator.resolved",
+        "orchestrator.job.adopted",
+    ]
+    told = job["answers"][1]["data"]
+    assert (told["action"], told["who"], told["why"]) == ("adopt", None, "seen there")
+
+
+async def test_a_person_gives_it_up(client: Client, start: Start, worker: Worker) -> None:
+    run, id = await uncertain(start, worker)
+
+    answer = await client.post(f"/api/v1/jobs/{id}/resolve", json={"action": "fail"})
+
+    assert (await answer.json())["status"] == "failed"
+    assert (await worker.state(run)).status == "failed"
+
+
+async def test_a_person_lets_it_be_sent_again(client: Client, start: Start, worker: Worker) -> None:
+    run, id = await uncertain(start, worker)
+
+    await client.post(f"/api/v1/jobs/{id}/resolve", json={"action": "resubmit"})
+
+    state = await worker.state(run)
+    assert [job.attempt for job in state.jobs.values()] == [1, 2]
+    assert state.status == "running"
+
+
+async def test_only_an_uncertain_job_is_resolved(client: Client, start: Start) -> None:
+    run = await start()
+    job = run["steps"][0]["job"]
+
+    answer = await client.post(f"/api/v1/jobs/{job}/resolve", json={"action": "fail"})
+
+    assert answer.status == 409
+    assert (await answer.json())["detail"] == f"{job} is submitting; only an uncertain job can be resolved"
+
+
+async def test_of_two_who_resolve_at_the_same_moment_one_is_told_that_it_was_too_late(
+    client: Client, start: Start, worker: Worker
+) -> None:
+    run, id = await uncertain(start, worker)
+    asked = {"job": id, "action": "fail", "task_id": None, "comment": None}
+
+    first, second = await gather(
+        worker.handle(run, t.Resolve, **asked),
+        worker.handle(run, t.Resolve, **asked),
+        return_exceptions=True,
+    )
+
+    assert isinstance(first, RunState)
+    assert isinstance(second, WrongState)
+
+
+async def test_a_task_of_another_run_is_not_adopted(client: Client, start: Start, worker: Worker) -> None:
+    other = await start()
+    theirs = other["steps"][0]["job"]
+    await worker.handle(other["id"], t.SubmitAnswered, job=theirs, outcome=Accepted("task-1"))
+    _, id = await uncertain(start, worker)
+
+    answer = await client.post(f"/api/v1/jobs/{id}/resolve", json={"action": "adopt", "task_id": "task-1"})
+
+    assert answer.status == 409
+    assert (await job_of(client, id))["status"] == "uncertain"
+
+
+@pytest.mark.parametrize(
+    ("body", "location"),
+    [
+        ({}, "action"),
+        ({"action": "retry"}, "action"),
+        ({"action": "adopt"}, "task_id"),
+        ({"action": "adopt", "task_id": ""}, "task_id"),
+        ({"action": "adopt", "task_id": "a b"}, "task_id"),
+        ({"action": "fail", "task_id": "task-1"}, "task_id"),
+        ({"action": "fail", "reason": "x"}, "reason"),
+    ],
+)
+async def test_a_resolution_that_says_too_little_or_too_much_is_refused_by_place(
+    client: Client, start: Start, worker: Worker, body: dict[str, Any], location: str
+) -> None:
+    run, id = await uncertain(start, worker)
+
+    answer = await client.post(f"/api/v1/jobs/{id}/resolve", json=body)
+
+    assert answer.status == 422
+    assert [error["location"] for error in (await answer.json())["errors"]] == [location]
+    assert (await worker.state(run)).jobs[id].status == "uncertain"
+
+
+async def test_a_job_that_nobody_knows_cannot_be_resolved(client: Client) -> None:
+    answer = await client.post("/api/v1/jobs/job_x/resolve", json={"action": "fail"})
+
+    assert answer.status == 404
