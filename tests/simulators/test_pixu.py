@@ -1,4 +1,4 @@
-"""The simulated Pixu answers as its page says, calls back by GET, refuses what is wrong, and breaks on request."""
+"""The simulated Pixu answers as its page says, calls back by GET, and breaks on request."""
 
 import base64
 import io
