@@ -25,16 +25,19 @@ from orchestrator.clock import Clock, SystemClock, rfc3339
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
+from orchestrator.operations.connections import Connections
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.registry import KINDS
+from orchestrator.runtime.checkups import Checkups
 from orchestrator.runtime.collect import Collector
 from orchestrator.runtime.exchange import Exchanger
 from orchestrator.runtime.images import ImageProblem, Images
 from orchestrator.runtime.intake import Intake
+from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.performer import Performer
@@ -158,6 +161,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     sending = Sending(key=app.keyring.newest, callbacks=app.public_url is not None, public_url=app.public_url)
     plans = Plans(app.connectors, sending)
     limits = Limits(app.connectors, clock)
+    ledger = Ledger(store, limits.pauses, clock)
     worker = Worker(store, plans, limits, clock)
     images = Images(transport, folder)
     exchanger = Exchanger(
@@ -168,7 +172,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         clock=clock,
         keyring=app.keyring,
         public_url=app.public_url,
-        on_credits=limits.saw_credits,
+        on_credits=limits.pauses.saw_credits,
     )
     collector = Collector(
         transport,
@@ -181,6 +185,8 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock)
     intake = Intake(store, store, worker)
     worker.performer, performer.alarm = performer, scheduler
+    limits.pauses.on_resume = scheduler.nudge
+    checkups = Checkups(exchanger, app.connectors, limits.pauses)
     runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
 
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -189,13 +195,15 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     for connection, count in (await store.in_flight()).items():
         if connection in app.connectors:
             limits.slot(connection, count)
+    await ledger.load()
     await _recover(store, worker, numbers, list(app.connectors))
     tasks: list[asyncio.Task[None]] = [
-        asyncio.create_task(loop, name=name) for name, loop in _loops(scheduler, intake).items()
+        asyncio.create_task(loop, name=name)
+        for name, loop in _loops(scheduler, intake, ledger, checkups).items()
     ]
     for task in tasks:
         task.add_done_callback(lambda task: _note_end(failed, task))
-    stack.push_async_callback(_stop, app, worker, performer, tasks)
+    stack.push_async_callback(_stop, app, worker, performer, ledger, tasks)
 
     ready = _readiness(store, worker, folder)
     public = receiver.build(
@@ -217,7 +225,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         folder=folder,
         clock=clock,
         ready=ready,
-        connections=limits.overview,
+        connections=Connections(limits.overview, ledger, checkups.check, clock),
         rejects=lambda: [_refused(reject) for reject in public.rejects],
         last_check=performer.last_checks.get,
         run_bytes_max=settings.limits.run_body_size,
@@ -257,8 +265,8 @@ async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connect
     await worker.settled()
 
 
-def _loops(scheduler: Scheduler, intake: Intake) -> dict[str, Coroutine[Any, Any, None]]:
-    return {"scheduler": scheduler.run(), "intake": intake.run()}
+def _loops(*parts: Scheduler | Intake | Ledger | Checkups) -> dict[str, Coroutine[Any, Any, None]]:
+    return {type(part).__name__.lower(): part.run() for part in parts}
 
 
 def _note_end(failed: asyncio.Future[None], task: asyncio.Task[None]) -> None:
@@ -273,7 +281,9 @@ def _fail(failed: asyncio.Future[None], error: BaseException) -> None:
         failed.exception()  # Looked at here, in case that nobody waits for it.
 
 
-async def _stop(app: App, worker: Worker, performer: Performer, tasks: list[asyncio.Task[None]]) -> None:
+async def _stop(
+    app: App, worker: Worker, performer: Performer, ledger: Ledger, tasks: list[asyncio.Task[None]]
+) -> None:
     """Take nothing new, wait for the answers of submits in flight, and leave the rest to its rows."""
     worker.stopping = True
     timeouts = [seconds(c.settings.request_timeout) for c in app.connectors.values()]
@@ -282,6 +292,7 @@ async def _stop(app: App, worker: Worker, performer: Performer, tasks: list[asyn
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await worker.settled()
+    await ledger.flush()
     log.info("server.stopped")
 
 

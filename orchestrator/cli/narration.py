@@ -65,6 +65,8 @@ class Narrator:
     def _subject(self, kind: str, data: Object) -> str:
         if kind.startswith("run."):
             return "run"
+        if kind.startswith("connection."):
+            return plain(data.get("connection"))
         if "step" in data:
             return instance_name(data, "step")
         job = self._job(data)
@@ -259,6 +261,23 @@ def _operator_resolved(data: Object, job: Object) -> Words:
     return actions.get(str(data.get("action")), "a person settles it"), plain(data.get("why"))
 
 
+def _connection_paused(data: Object, job: Object) -> Words:
+    until = f"until {_at(data['until'])}" if data.get("until") else "until it is resumed"
+    return f"submits nothing {until}", plain(data.get("reason")) or "a person asked for it"
+
+
+def _connection_resumed(data: Object, job: Object) -> Words:
+    return "submits again", plain(data.get("reason"))
+
+
+def _connection_credits_changed(data: Object, job: Object) -> Words:
+    before = data.get("before")
+    return (
+        f"the balance is {amount(data.get('credits'))}",
+        "" if before is None else f"it was {amount(before)}",
+    )
+
+
 _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "run.created": _run_created,
     "run.started": _run_started,
@@ -290,5 +309,8 @@ _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "job.cancelled": _job_cancelled,
     "job.late_result": _job_late_result,
     "delivery.overflow": _delivery_overflow,
+    "connection.paused": _connection_paused,
+    "connection.resumed": _connection_resumed,
+    "connection.credits_changed": _connection_credits_changed,
     "operator.resolved": _operator_resolved,
 }

@@ -11,6 +11,7 @@ from orchestrator.engine.state import Instance, Job, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
 from orchestrator.operations.requests import as_sent
+from orchestrator.store.connections import STREAM
 from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
 
@@ -193,7 +194,7 @@ def event(record: Recorded) -> Object:
     return {
         "specversion": "1.0",
         "id": _event_id(record),
-        "source": f"/runs/{record.stream}",
+        "source": f"/{record.stream}" if record.stream.startswith(STREAM) else f"/runs/{record.stream}",
         "type": f"orchestrator.{record.type}",
         "subject": record.subject or None,
         "time": rfc3339(record.at),

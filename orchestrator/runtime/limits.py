@@ -1,5 +1,5 @@
 """
-How much of a provider may be used at a time: rate limits, slots, pauses.
+How much of a provider may be used at a time: rate limits and slots.
 
 Three questions are answered here, per connection:
 
@@ -13,7 +13,8 @@ enter    When may the next request leave? Heartbeats first, then submits, then c
          window has room for it and for the heartbeats that the tasks in flight need
          until the window ends.
 
-What is in flight is rows in the store; the counts here only mirror them.
+What is in flight is rows in the store; the counts here only mirror them. Who is paused, and
+why, stands in `pauses`.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from urllib.parse import urlsplit
 from orchestrator.clock import SECOND, Clock, rfc3339
 from orchestrator.durations import seconds
 from orchestrator.providers.base import Connector, Waiting
+from orchestrator.runtime.pauses import Pauses
 
 UNLIMITED = 1_000_000
 """More than will ever be asked for at a time."""
@@ -88,22 +90,20 @@ class _Account:
     in_flight: int = 0
     claimed: int = 0
     backlog: bool = True
-    paused_until: int = 0
-    reason: str | None = None
-    credits: float | None = None
     waiters: list[tuple[Lane, int, asyncio.Future[None]]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     pump: asyncio.Task[None] | None = None
 
 
 class Limits:
-    """The limits of all connections."""
+    """The limits of all connections. *pauses* says which of them submit nothing."""
 
     def __init__(self, connectors: Mapping[str, Connector], clock: Clock) -> None:
         self._clock = clock
         self._tickets = 0
         shared: dict[tuple[str, str], Window] = {}
         self._accounts = {name: _account(c, shared) for name, c in connectors.items()}
+        self.pauses = Pauses(connectors, clock)
 
     # --- slots ---
 
@@ -112,16 +112,18 @@ class Limits:
         return {
             name: self.free(name)
             for name, account in self._accounts.items()
-            if not account.windows and not account.backlog
+            if not account.windows and not account.backlog and self.pauses.of(name) is None
         }
 
     def free(self, connection: str) -> int:
-        """Return how many more tasks may be started now."""
+        """Return how many more tasks may be started now; of a paused connection at most one, to try."""
         account = self._accounts[connection]
-        if account.paused_until > self._clock.now():
+        admitted = self.pauses.admits(connection)
+        if admitted == 0:
             return 0
         most = min(account.connector.settings.max_in_flight or UNLIMITED, _kept_alive(account))
-        return max(most - account.in_flight - account.claimed, 0)
+        free = max(most - account.in_flight - account.claimed, 0)
+        return free if admitted is None else min(free, admitted)
 
     def slot(self, connection: str, change: int) -> None:
         """A job took a slot of the connection (+1) or gave it back (-1)."""
@@ -134,6 +136,7 @@ class Limits:
         """Hold slots for an append that is under way, so that no other decision counts on them."""
         for connection, count in claims.items():
             self._accounts[connection].claimed += count
+            self.pauses.let_through(connection)
 
     def unclaim(self, claims: Mapping[str, int]) -> None:
         """The append is on disk, or has failed: what it took is counted by `slot`."""
@@ -156,35 +159,35 @@ class Limits:
         """Return the name of the persisted counter that the connection's request numbers come from."""
         return f"numbers/{connection}"
 
-    # --- pauses and credits ---
+    # --- pauses ---
 
     def refused(self, connection: str, error: Mapping[str, Any], until: int) -> None:
-        """A submit was refused for now; where that concerns every submit, none starts before *until*."""
-        if error["class"] in ("unauthorized", "insufficient_credits", "rate_limited"):
-            account = self._accounts[connection]
-            account.paused_until = max(account.paused_until, until)
-            account.reason = f"{error['class']}: {error['message']}"
+        """A submit was refused for now; where that concerns every submit, the connection pauses."""
+        if self.pauses.refused(connection, error, until):
+            # Those that wait from now on must not be overtaken when it is over.
+            self._accounts[connection].backlog = True
 
-    def saw_credits(self, connection: str, credits: float) -> None:
-        """An answer showed the balance."""
-        self._accounts[connection].credits = credits
+    def is_stopped(self, connection: str, since: int) -> bool:
+        """Return whether a pause began after *since*: what was prepared until then must not be submitted."""
+        pause = self.pauses.of(connection)
+        return pause is not None and pause.since > since
 
     def overview(self) -> list[dict[str, Any]]:
         """Return every connection as the API shows it."""
-        now = self._clock.now()
-        return [
-            {
-                "name": name,
-                "kind": account.connector.kind,
-                "status": "paused" if account.paused_until > now else "active",
-                "reason": account.reason if account.paused_until > now else None,
-                "paused_until": rfc3339(account.paused_until) if account.paused_until > now else None,
-                "credits": account.credits,
-                "in_flight": account.in_flight,
-                "limits": list(account.connector.settings.rate_limits),
-            }
-            for name, account in self._accounts.items()
-        ]
+        return [self._overview(name, account) for name, account in self._accounts.items()]
+
+    def _overview(self, name: str, account: _Account) -> dict[str, Any]:
+        pause = self.pauses.of(name)
+        return {
+            "name": name,
+            "kind": account.connector.kind,
+            "status": "active" if pause is None else "paused",
+            "reason": None if pause is None else pause.reason or "a person asked for it",
+            "paused_until": None if pause is None else rfc3339(pause.until),
+            "credits": self.pauses.credits(name),
+            "in_flight": account.in_flight,
+            "limits": list(account.connector.settings.rate_limits),
+        }
 
     # --- requests ---
 

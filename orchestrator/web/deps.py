@@ -8,6 +8,7 @@ from aiohttp import web
 
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import Clock
+from orchestrator.operations.connections import Connections
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
@@ -26,8 +27,6 @@ class Deps:
     What the admin listener needs.
 
     *ready*         says why the server is not ready, or None.
-    *connections*   every connection as the API shows it: name, kind, status, reason, paused_until,
-                    credits, in_flight, limits.
     *rejects*       the latest requests on callback URLs that were refused and not stored, oldest first,
                     as JSON objects.
     *last_check*    when this process last asked the provider about a job, in microseconds since the
@@ -47,7 +46,7 @@ class Deps:
     folder: Folder
     clock: Clock
     ready: Callable[[], Awaitable[str | None]]
-    connections: Callable[[], Sequence[Mapping[str, Any]]]
+    connections: Connections
     rejects: Callable[[], Sequence[Mapping[str, Any]]]
     last_check: Callable[[str], int | None]
     run_bytes_max: int = 64 * MIB

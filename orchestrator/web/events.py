@@ -9,9 +9,9 @@ from aiohttp import web
 
 from orchestrator.clock import SECOND, Clock, from_rfc3339
 from orchestrator.durations import seconds
-from orchestrator.engine.events import KINDS
 from orchestrator.errors import NotFound
 from orchestrator.operations import shapes
+from orchestrator.store.log import TYPES
 from orchestrator.store.views import Views
 from orchestrator.web import paging
 from orchestrator.web.deps import DEPS
@@ -87,12 +87,12 @@ def _types(text: str) -> Sequence[str]:
     """Return the names that a comma list of patterns means. Errors: ValueError for one that means nothing."""
     wanted: dict[str, None] = {}
     for pattern in text.split(","):
-        found = [name for name in KINDS if _PATTERN.fullmatch(pattern) and fnmatchcase(name, pattern)]
+        found = [name for name in sorted(TYPES) if _PATTERN.fullmatch(pattern) and fnmatchcase(name, pattern)]
         if not found:
             raise ValueError(f"no event is called '{pattern}' (for example job.succeeded, or job.*)")
         wanted.update(dict.fromkeys(found))
     # Asking for every name by name would be more work than not asking.
-    return () if len(wanted) == len(KINDS) else tuple(wanted)
+    return () if len(wanted) == len(TYPES) else tuple(wanted)
 
 
 def _moment(text: str, clock: Clock) -> int:

@@ -133,18 +133,57 @@ def test_a_connection_with_a_rate_limit_has_no_room_without_asking() -> None:
     assert limits.room() == {}
 
 
-@pytest.mark.parametrize("cls", ["unauthorized", "insufficient_credits", "rate_limited"])
-def test_a_refusal_that_concerns_every_submit_pauses_the_connection_until_it_is_over(cls: str) -> None:
+def test_too_many_requests_stop_submits_for_as_long_as_the_provider_says() -> None:
     clock = StillClock()
     limits = Limits({"pizi": a_pizi(max_in_flight=3)}, clock)
 
-    limits.refused("pizi", {"class": cls, "message": "no"}, clock.now() + 5 * SECOND)
+    limits.refused("pizi", {"class": "rate_limited", "message": "no"}, clock.now() + 5 * SECOND)
     assert limits.free("pizi") == 0
     assert limits.overview()[0]["status"] == "paused"
 
     clock.at += 5 * SECOND
     assert limits.free("pizi") == 3
     assert limits.overview()[0]["status"] == "active"
+
+
+def test_after_a_refusal_for_want_of_credits_one_job_is_let_through_and_no_other_beside_it() -> None:
+    clock = StillClock()
+    limits = Limits({"pizi": a_pizi(max_in_flight=3)}, clock)
+    limits.queue("pizi", waits=False)
+    limits.refused("pizi", {"class": "insufficient_credits", "message": "no"}, clock.now() + 5 * SECOND)
+
+    clock.at += 300 * SECOND
+    assert limits.free("pizi") == 1
+    assert limits.room() == {}
+
+    limits.claim({"pizi": 1})
+    limits.unclaim({"pizi": 1})
+    limits.slot("pizi", 1)
+    assert limits.free("pizi") == 0
+
+
+def test_after_a_pause_new_jobs_do_not_overtake_those_that_were_refused() -> None:
+    clock = StillClock()
+    limits = Limits({"pizi": a_pizi(max_in_flight=3)}, clock)
+    limits.queue("pizi", waits=False)
+
+    limits.refused("pizi", {"class": "rate_limited", "message": "no"}, clock.now() + 5 * SECOND)
+    clock.at += 5 * SECOND
+
+    assert limits.free("pizi") == 3
+    assert limits.room() == {}
+
+
+def test_what_was_prepared_when_a_pause_began_is_not_submitted() -> None:
+    clock = StillClock()
+    limits = Limits({"pizi": a_pizi()}, clock)
+    began = clock.now()
+    clock.at += SECOND
+
+    limits.refused("pizi", {"class": "rate_limited", "message": "no"}, clock.now() + 5 * SECOND)
+
+    assert limits.is_stopped("pizi", began)
+    assert not limits.is_stopped("pizi", clock.now())
 
 
 def test_a_refused_connection_does_not_pause_for_a_broken_network() -> None:

@@ -16,12 +16,15 @@ from orchestrator.definition.catalog import Catalog
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
+from orchestrator.operations.connections import Connections
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect
+from orchestrator.runtime.checkups import Checkup
+from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.sqlite import SqliteStore
@@ -62,12 +65,16 @@ class World:
     """What the server is told of the rest of the process."""
 
     trouble: str | None = None
-    connections: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[str, Checkup] = field(default_factory=dict)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[str, int] = field(default_factory=dict)
 
     async def ready(self) -> str | None:
         return self.trouble
+
+    async def check(self, connection: str) -> Checkup:
+        """Say what a provider told, who is not there."""
+        return self.told[connection]
 
 
 @pytest.fixture
@@ -120,10 +127,15 @@ def plans(connectors: dict[str, Connector]) -> Plans:
 
 
 @pytest.fixture
-async def worker(store: SqliteStore, plans: Plans, connectors: dict[str, Connector]) -> AsyncIterator[Worker]:
+def limits(connectors: dict[str, Connector]) -> Limits:
     limits = Limits(connectors, SystemClock())
     # Nothing waits for a turn, so a job is submitted in the append that makes it.
     limits.queue("pizi", False)
+    return limits
+
+
+@pytest.fixture
+async def worker(store: SqliteStore, plans: Plans, limits: Limits) -> AsyncIterator[Worker]:
     worker = Worker(store, plans, limits, SystemClock())
     worker.performer = Nobody()
     yield worker
@@ -132,8 +144,16 @@ async def worker(store: SqliteStore, plans: Plans, connectors: dict[str, Connect
 
 @pytest.fixture
 def deps(
-    store: SqliteStore, worker: Worker, plans: Plans, library: Library, folder: Folder, world: World
+    store: SqliteStore,
+    worker: Worker,
+    plans: Plans,
+    limits: Limits,
+    library: Library,
+    folder: Folder,
+    world: World,
 ) -> Deps:
+    clock = SystemClock()
+
     async def take_file(text: str, is_image: bool) -> str:
         if text.startswith("data:"):
             raise ValueError("this is no image")
@@ -151,7 +171,7 @@ def deps(
         folder=folder,
         clock=SystemClock(),
         ready=world.ready,
-        connections=lambda: world.connections,
+        connections=Connections(limits.overview, Ledger(store, limits.pauses, clock), world.check, clock),
         rejects=lambda: world.rejects,
         last_check=world.checks.get,
         run_bytes_max=100_000,

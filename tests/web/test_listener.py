@@ -13,7 +13,6 @@ Serve = Callable[..., Awaitable[Client]]
 
 class World(Protocol):
     trouble: str | None
-    connections: list[dict[str, Any]]
 
 
 # --- who may ask -----------------------------------------------------------------------------
@@ -177,14 +176,3 @@ async def test_a_server_that_is_not_ready_says_why(client: Client, world: World)
     assert answer.status == 503
     assert (await answer.json())["detail"] == "the disk is full"
     assert (await client.get("/healthz")).status == 200
-
-
-async def test_connections_are_listed(client: Client, world: World) -> None:
-    world.connections.append({"name": "pizi", "status": "active"})
-
-    answer = await client.get("/api/v1/connections")
-
-    assert await answer.json() == {
-        "items": [{"name": "pizi", "status": "active"}],
-        "next_cursor": None,
-    }
