@@ -4,7 +4,16 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StrictBool, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from orchestrator.errors import SettingsError
 from orchestrator.settings.places import Places, explain
@@ -32,7 +41,18 @@ class Listen(BaseModel):
     public: Listener = Address("127.0.0.1", 8080)
     """Callbacks, hooks and signed artifact links: what a reverse proxy may show to the internet."""
     admin: Listener = Address("127.0.0.1", 8081)
-    """Pages, API and metrics; beyond loopback only with an API key."""
+    """Pages, API and metrics; beyond loopback only with an API key, so not yet."""
+
+    @field_validator("admin")
+    @classmethod
+    def _within_reach_of_nobody_else(cls, admin: Address) -> Address:
+        # Whoever reaches this listener spends credits, and nothing asks who it is.
+        if not admin.is_loopback:
+            raise ValueError(
+                "API keys come in a later release, and without them the admin listener is bound to loopback "
+                "alone: use 127.0.0.1:8081, and from another machine ssh -L 8081:127.0.0.1:8081"
+            )
+        return admin
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

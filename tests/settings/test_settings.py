@@ -197,6 +197,16 @@ def test_an_address_keeps_its_text_and_knows_whether_others_reach_it(text: str, 
     assert address.is_loopback is loopback
 
 
+@pytest.mark.parametrize("admin", ["0.0.0.0:8081", "[::]:8081", "192.168.1.7:8081", "media.example.com:8081"])
+def test_the_admin_listener_stays_on_this_machine_while_nobody_has_to_show_a_key(
+    write: Write, admin: str
+) -> None:
+    write(f'[listen]\nadmin = "{admin}"')
+
+    with pytest.raises(SettingsError, match=r"\[listen\] admin: .*bound to loopback alone"):
+        load(None, {})
+
+
 def test_callbacks_need_an_address_unless_they_are_off() -> None:
     assert callback_base(Settings(public_url="https://a.example/hooks/")) == "https://a.example/hooks"
     assert callback_base(Settings(callbacks="off", public_url="https://a.example")) is None
