@@ -51,13 +51,13 @@ async def follow(request: web.Request) -> web.StreamResponse:
         after = await deps.log.last_sequence()
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
-    # An id without data is no message, but it is what a reader that loses us now will come back with.
-    await response.write(f"retry: {_RECONNECT_MS}\nid: {after}\n\n".encode())
     try:
+        # An id without data is no message, but it is what a reader that loses us now will come back with.
+        await response.write(f"retry: {_RECONNECT_MS}\nid: {after}\n\n".encode())
         async for records in _news(deps.log, selection, after, deps.keep_alive_s, stopping):
             await response.write(b"".join(map(_message, records)) or b": still here\n\n")
-    except StoreUnavailable:
-        # The answer has begun, so this cannot be told; the reader comes back for the rest.
+    except (StoreUnavailable, ConnectionError):
+        # The answer has begun, so trouble cannot be told; the reader comes back for the rest, or has gone.
         pass
     return response
 

@@ -1,13 +1,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import Application, AppRunner, Request
+from aiohttp.web import Application, AppRunner, Request, TCPSite
 
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store.sqlite import SqliteStore
@@ -207,6 +207,27 @@ async def test_a_stream_ends_when_the_store_is_in_trouble(store: SqliteStore, se
     await reader.block()
 
     assert await reader.block() == []
+
+
+async def test_a_reader_that_goes_is_no_error(deps: Deps, caplog: pytest.LogCaptureFixture) -> None:
+    # The test server cancels the handlers of readers that go, which the real one does not.
+    app = build(replace(deps, keep_alive_s=0.001), loopback=True)
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    runner = AppRunner(app, access_log=None)
+    await runner.setup()
+    await TCPSite(runner, "127.0.0.1", 0).start()
+
+    async with ClientSession() as session:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1/events/stream"
+        reader = Reader(await session.get(url))
+        await reader.block()
+        handling = next(task for task in asyncio.all_tasks() if "RequestHandler.start" in repr(task))
+        handling.add_done_callback(lambda _: gone.set_result(None))
+        reader.answer.close()
+        await gone
+    await runner.cleanup()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize("last_id", ["", "-1", "abc", "9" * 19, "1.0", "١"])
