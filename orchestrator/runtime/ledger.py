@@ -18,7 +18,7 @@ from orchestrator.store.connections import ConnectionEvent, Connections
 log = structlog.get_logger()
 
 REST_S = 0.25
-"""The least time between two writes: balances change with every submit."""
+"""The least time between two writes of balances, which change with every submit."""
 
 
 class Ledger:
@@ -53,7 +53,11 @@ class Ledger:
         while True:
             await self._pauses.changed.wait()
             await self.flush()
-            await asyncio.sleep(REST_S)
+            try:
+                async with asyncio.timeout(REST_S):
+                    await self._pauses.urgent.wait()
+            except TimeoutError:
+                pass
 
     async def flush(self) -> None:
         """Write what there is; what cannot be written is kept for the next time."""

@@ -79,13 +79,15 @@ class Pauses:
     """
     The pauses and balances of all connections.
 
-    `changed` is set when there is something to write; `on_resume` is called when submits go out again.
+    `changed` is set when there is something to write, `urgent` when it is more than a balance;
+    `on_resume` is called when submits go out again.
     """
 
     def __init__(self, connections: Iterable[str], clock: Clock) -> None:
         self._clock = clock
         self._standings = {name: _Standing() for name in connections}
         self.changed = asyncio.Event()
+        self.urgent = asyncio.Event()
         self.on_resume: Callable[[], None] = lambda: None
 
     # --- what is asked ---
@@ -215,6 +217,7 @@ class Pauses:
     def dirty(self) -> list[str]:
         """Return the connections of which something is to be written, and begin to wait for more."""
         self.changed.clear()
+        self.urgent.clear()
         return [name for name, standing in self._standings.items() if standing.is_dirty]
 
     def take(self, connection: str) -> list[ConnectionEvent]:
@@ -252,6 +255,7 @@ class Pauses:
         standing.news.append(paused(connection, pause))
         _tell_paused(connection, pause)
         self._note(standing)
+        self.urgent.set()
 
     def _end(self, connection: str, by: By, reason: str) -> None:
         standing = self._standings[connection]
@@ -259,6 +263,7 @@ class Pauses:
         standing.news.append(resumed(connection, self._clock.now(), by, reason))
         log.info("connection.resumed", connection=connection, reason=reason)
         self._note(standing)
+        self.urgent.set()
         self.on_resume()
 
     def _note_credits(self, connection: str, standing: _Standing, credits: float) -> None:
