@@ -15,7 +15,7 @@ help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
 	  while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
 
-demo: $(READY) ## Run the main workflow against simulated providers and serve the pages (ARGS=--exit to stop)
+demo: $(READY) ## Run the main workflow against simulated providers, then go on serving (ARGS=--exit to stop)
 	@$(BIN)/orchestrator demo $(ARGS)
 
 test: $(READY) ## Run the tests (ARGS='-k receiver' for some of them)

@@ -1,12 +1,17 @@
 """What the log may hold, and how a job may fail, as tables."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args
 
+import orchestrator
 from orchestrator.engine.events import KINDS
 from orchestrator.errors import ErrorClass
 from orchestrator.telemetry.events import EVENTS
 from tests.docs.markdown import code, codes, sentence, table
+
+_CALL = re.compile(r"log\.\w+\(\s*\"([a-z_.]+)\"")
 
 
 def events(_: str) -> str:
@@ -22,11 +27,13 @@ def events(_: str) -> str:
 
 
 def log_lines(_: str) -> str:
-    """Return the log lines that a person should look at."""
+    """Return the log lines that a person should look at, and that some code writes."""
+    package = Path(orchestrator.__file__).parent
+    written = {name for path in package.rglob("*.py") for name in _CALL.findall(path.read_text("utf-8"))}
     rows = [
         (code(event.name), event.level, event.sentence)
         for event in EVENTS
-        if event.level in ("warning", "error")
+        if event.level in ("warning", "error") and event.name in written
     ]
     return table(("name", "level", "what it means"), rows)
 

@@ -11,10 +11,11 @@ import pytest
 from orchestrator.cli import cli
 from orchestrator.engine.state import JobStatus, RunStatus, StepStatus
 from orchestrator.providers.registry import KINDS
+from orchestrator.simulators.server import SIMULATORS
 from tests.docs.generate import BLOCKS, DOCS, TOP, marks, pages, rewritten
 from tests.docs.reading import code_blocks, first_column
 
-EVERY_PAGE = [*pages(), TOP / "README.md", TOP / "CONTRIBUTING.md"]
+EVERY_PAGE = [*pages(), TOP / "README.md", TOP / "CONTRIBUTING.md", TOP / "deploy" / "README.md"]
 
 
 def named(path: Path) -> str:
@@ -41,6 +42,12 @@ def test_every_kind_of_provider_has_a_page_with_all_that_is_known_of_it() -> Non
 
 def test_every_page_of_a_provider_is_about_a_kind_there_is() -> None:
     assert {page.stem for page in (DOCS / "providers").glob("*.md")} == set(KINDS)
+
+
+def test_the_readme_tells_which_providers_are_simulated() -> None:
+    assert "All five providers are simulated." in (TOP / "README.md").read_text("utf-8")
+    assert set(SIMULATORS) == set(KINDS)
+    assert len(KINDS) == 5
 
 
 def test_everything_that_can_be_generated_stands_somewhere() -> None:

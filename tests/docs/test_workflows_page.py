@@ -1,0 +1,61 @@
+"""The reference of the language names every word there is, and its examples give what it says."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import get_args
+
+import pytest
+
+from orchestrator.definition.expressions import ROOTS, STATUS_FUNCTIONS, compile_expression
+from orchestrator.definition.filters import CONCATENATE, FILTERS, TESTS
+from orchestrator.definition.reading import DEFAULTS_KEYS, LATER_KEYS, RETRY_KEYS, STEP_KEYS, TOP_KEYS
+from orchestrator.definition.workflow import OnUncertain
+from tests.docs.generate import DOCS
+from tests.docs.reading import first_column, rows, section
+
+PAGE = DOCS / "workflows.md"
+
+
+@pytest.mark.parametrize(
+    ("heading", "known"),
+    [
+        ("The file", TOP_KEYS),
+        ("Steps", STEP_KEYS),
+        ("Retries", RETRY_KEYS),
+        ("Uncertain submits", get_args(OnUncertain)),
+        ("Expressions", ROOTS),
+        ("Conditions", [f"{name}()" for name in STATUS_FUNCTIONS]),
+        ("Filters", set(FILTERS) - {CONCATENATE}),
+        ("Tests", TESTS),
+    ],
+)
+def test_every_word_of_the_language_is_in_its_table(heading: str, known: Iterable[str]) -> None:
+    assert first_column(PAGE, heading) == set(known)
+
+
+def test_what_comes_later_is_named_as_such_and_nowhere_else() -> None:
+    told = section(PAGE, "The file")
+
+    assert all(f"`{key}`" in told for key in LATER_KEYS)
+    assert not any(re.search(rf"(?m)^{key}:", PAGE.read_text()) for key in LATER_KEYS)
+
+
+def test_what_defaults_may_hold_is_told() -> None:
+    told = next(cells[1] for cells in rows(PAGE, "The file") if cells[0] == "`defaults`")
+
+    assert set(re.findall(r"`(\w+)`", told)) == set(DEFAULTS_KEYS)
+
+
+EXAMPLES = [
+    (cells[1].strip("`"), cells[2].strip("`"))
+    for title in ("Filters", "Tests")
+    for cells in rows(PAGE, title)
+]
+
+
+@pytest.mark.parametrize(("source", "result"), EXAMPLES, ids=[source for source, _ in EXAMPLES])
+def test_examples_give_what_the_page_says(source: str, result: str) -> None:
+    value = compile_expression(source).evaluate({"inputs": {}})
+
+    assert json.dumps(value) == json.dumps(json.loads(result))
