@@ -73,6 +73,8 @@ class Client:
                 answer = self._send("POST", "/artifacts", {"name": path.name}, file, headers)
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
             raise Trouble(f"{path}: cannot be read: {error.strerror}") from error
+        except Refusal as refusal:
+            raise Refusal(refusal.status, f"{path}: {refusal.message}") from refusal
         return self._object(self._json(answer))
 
     def items(self, path: str, limit: int | None = None, **query: Any) -> Iterator[Object]:
@@ -195,10 +197,13 @@ class Client:
 
 def explained(problem: Mapping[str, Any]) -> str:
     """Return what `application/problem+json` says: a sentence, and a line for each place."""
-    title, detail = problem.get("title"), problem.get("detail")
-    head = ": ".join(str(part) for part in (title, detail) if part) or "the server refused"
     found = [error for error in problem.get("errors") or () if isinstance(error, dict)]
-    return "\n".join([head, *(f"  {error.get('location')}: {error.get('message')}" for error in found)])
+    places = [f"{error.get('location')}: {error.get('message')}" for error in found]
+    # The title only repeats what a status of that number means.
+    head = str(problem.get("detail") or problem.get("title") or "the server refused")
+    if places and head == "; ".join(places):
+        return "\n".join(places)
+    return "\n  ".join([head, *places])
 
 
 def _server_sent(lines: Any) -> Iterator[Object]:

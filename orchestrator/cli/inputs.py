@@ -48,10 +48,10 @@ def read_file(path: Path | None) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
         data = YAML(typ="safe", pure=True).load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Trouble(
-            f"--inputs {path}: cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from error
+    except UnicodeDecodeError as error:
+        raise Trouble(f"--inputs {path}: is not UTF-8 text") from error
+    except OSError as error:
+        raise Trouble(f"--inputs {path}: cannot be read: {error.strerror}") from error
     except YAMLError as error:
         raise Trouble(f"--inputs {path}: neither JSON nor YAML: {_first_mark(error)}") from error
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
@@ -103,8 +103,12 @@ def _value(key: str, text: str, schemas: Mapping[str, Schema]) -> Any:
 def _file(name: str) -> _File:
     if not name:
         raise ValueError("@ is followed by the path of a file; a text that begins with @ is written @@…")
+    if Path(name).is_dir():
+        raise ValueError(f"'{name}' is a folder; name a file in it")
     if not Path(name).is_file():
         raise ValueError(f"there is no file '{name}'; a text that begins with @ is written @@…")
+    if Path(name).stat().st_size == 0:
+        raise ValueError(f"the file '{name}' is empty")
     return _File(name)
 
 

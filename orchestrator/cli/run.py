@@ -56,11 +56,15 @@ def run(
     if not wait:
         _show_started(started, as_json)
         return
+    console = render.console(stderr=True)
+    if not console.is_terminal:
+        progress.say(f"{started['workflow']}  {started['id']}")
     try:
-        ended = progress.follow(client, started["id"], render.console(stderr=True))
+        ended = progress.follow(client, started["id"], console)
     except KeyboardInterrupt:
+        # Not click's "Aborted!": that is just what the run is not.
         progress.say(f"\nThe run goes on: orchestrator runs show {started['id']} (or runs cancel)")
-        raise
+        context.exit(FAILED)
     if as_json:
         render.print_json(ended)
     else:

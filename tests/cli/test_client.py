@@ -45,10 +45,29 @@ def test_every_place_of_a_problem_is_told() -> None:
     }
 
     assert explained(problem).splitlines() == [
-        "Unprocessable Content: two things are wrong",
+        "two things are wrong",
         "  inputs.gender: no",
         "  inputs.x: what",
     ]
+
+
+@pytest.mark.parametrize("places", [["inputs.gender"], ["inputs.gender", "inputs.x"]])
+def test_a_problem_is_not_told_twice(places: list[str]) -> None:
+    problem = {
+        "title": "Unprocessable Content",
+        "detail": "; ".join(f"{place}: is required" for place in places),
+        "errors": [{"location": place, "message": "is required"} for place in places],
+    }
+
+    assert explained(problem).splitlines() == [f"{place}: is required" for place in places]
+
+
+def test_a_refused_file_is_told_by_its_path(stage: Any, answer: Any, tmp_path: Path) -> None:
+    (tmp_path / "film.mov").write_bytes(b"...")
+    stage.on("/artifacts", answer({"title": "Too Large", "detail": "more than 512 MiB"}, 413, PROBLEM))
+
+    with pytest.raises(Refusal, match=r"film\.mov: more than 512 MiB"):
+        Client(stage.url).upload(tmp_path / "film.mov")
 
 
 @pytest.mark.parametrize(

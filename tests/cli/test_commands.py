@@ -181,6 +181,33 @@ def test_waiting_ends_as_the_run_does(
     assert "after=7" in stage.asked[-1].path
 
 
+def test_who_does_not_look_on_is_told_the_run_to_ask_about(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/runs", answer(RUN, 201))
+    stage.on("/runs/run_1", answer(SUCCEEDED))
+    stage.on("/events", answer(PAGE))
+
+    done = call("run", "shoot", "-i", "photos=a", "--wait", "--server", stage.url)
+
+    assert done.stderr.splitlines()[0] == "shoot  run_1"
+
+
+def test_who_stops_looking_on_is_not_told_that_the_run_stops(
+    call: Any, stage: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/runs", answer(RUN, 201))
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.cli.progress.follow", interrupted)
+    done = call("run", "shoot", "-i", "photos=a", "--wait", "--server", stage.url)
+
+    assert done.exit_code == 1
+    assert done.stderr.endswith("The run goes on: orchestrator runs show run_1 (or runs cancel)\n")
+
+
 def test_json_of_a_finished_run_is_all_that_stands_on_standard_output(
     call: Any, stage: Any, answer: Any
 ) -> None:
@@ -216,7 +243,7 @@ def test_cancelling_a_run_that_has_ended_fails(call: Any, stage: Any, answer: An
 
     assert (done.exit_code, done.stderr) == (
         1,
-        "orchestrator: Conflict: run_1 has ended already: it is succeeded\n",
+        "orchestrator: run_1 has ended already: it is succeeded\n",
     )
 
 

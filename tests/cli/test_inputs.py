@@ -77,6 +77,7 @@ def test_a_file_is_uploaded_and_its_reference_passed_on(tmp_path: Path) -> None:
         (["scale=two", "deep=yes"], "inputs.deep: 'yes' is not JSON"),
         (["photo=@no.jpg"], "inputs.photo: there is no file 'no.jpg'"),
         (["photo=@"], "inputs.photo: @ is followed by the path of a file"),
+        (["photo=@."], "inputs.photo: '.' is a folder; name a file in it"),
     ],
 )
 def test_what_does_not_fit_is_told_with_its_place(texts: list[str], message: str) -> None:
@@ -85,6 +86,13 @@ def test_what_does_not_fit_is_told_with_its_place(texts: list[str], message: str
 
     assert message in told.value.message
     assert told.value.exit_code == 2
+
+
+def test_an_empty_file_is_told_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "shirt.jpg").touch()
+
+    with pytest.raises(Trouble, match=r"inputs\.photo: the file '.*shirt\.jpg' is empty"):
+        read(f"photo=@{tmp_path / 'shirt.jpg'}")
 
 
 def test_nothing_is_uploaded_while_anything_is_wrong(tmp_path: Path) -> None:
@@ -118,6 +126,13 @@ def test_a_file_of_anything_else_is_refused(tmp_path: Path, text: str, message: 
         read_file(file)
 
     assert message in told.value.message
+
+
+def test_a_picture_is_no_file_of_inputs(tmp_path: Path) -> None:
+    (tmp_path / "shirt.png").write_bytes(b"\x89PNG\r\n")
+
+    with pytest.raises(Trouble, match=r"shirt\.png: is not UTF-8 text"):
+        read_file(tmp_path / "shirt.png")
 
 
 def test_a_label_is_text_whatever_it_looks_like() -> None:
