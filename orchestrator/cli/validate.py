@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.options import config_option
-from orchestrator.cli.trouble import FAILED
+from orchestrator.cli.trouble import FAILED, Trouble
 from orchestrator.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ def validate(
     from orchestrator.operations.plans import catalog
 
     found = workflows.read(paths, catalog(connectors(config)))
+    if not found.workflows and not found.problems:
+        # Nothing was checked, which a pipeline must not take for "all is well".
+        places = ", ".join(map(str, paths))
+        raise Trouble(f"{places}: there is no workflow file in it (.yaml or .yml)", FAILED)
     if as_json:
         from orchestrator.cli.render import print_json
 

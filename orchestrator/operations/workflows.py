@@ -37,8 +37,11 @@ def read(paths: Sequence[Path], catalog: Catalog) -> Found:
     for path in _files(paths, problems):
         try:
             loaded = load(path.read_text(encoding="utf-8"), file=str(path), catalog=catalog)
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(file=str(path), message=f"cannot be read: {error}"))
+        except UnicodeDecodeError:
+            problems.append(Problem(file=str(path), message="is not UTF-8 text"))
+            continue
+        except OSError as error:
+            problems.append(Problem(file=str(path), message=f"cannot be read: {error.strerror}"))
             continue
         problems.extend(loaded.problems)
         workflow = loaded.workflow
@@ -86,7 +89,9 @@ class Library:
         workflow = self._found.workflows.get(name)
         if workflow is None:
             known = ", ".join(sorted(self._found.workflows)) or "none"
-            raise NotFound(f"no workflow '{name}' (there are: {known})")
+            left_out = ", ".join(sorted({Path(problem.file).name for problem in self._found.errors}))
+            why = f"; left out for what is wrong in them: {left_out}" if left_out else ""
+            raise NotFound(f"no workflow '{name}' (there are: {known}{why})")
         return workflow
 
     def all(self) -> list[Workflow]:

@@ -64,6 +64,21 @@ def test_a_good_file_ends_with_0_and_nothing_to_read(call: Any) -> None:
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "1 good workflow, 0 errors\n")
 
 
+def test_a_picture_is_told_to_be_no_text(call: Any, folder: Path) -> None:
+    (folder / "shirt.yaml").write_bytes(b"\x89PNG\r\n")
+
+    assert call("validate", "shirt.yaml").stdout == "shirt.yaml:1:1: is not UTF-8 text\n"
+
+
+def test_a_folder_without_workflows_is_not_taken_for_good(call: Any, folder: Path) -> None:
+    (folder / "empty").mkdir()
+
+    done = call("validate", "empty")
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "orchestrator: empty: there is no workflow file in it (.yaml or .yml)\n"
+
+
 def test_problems_for_machines_are_an_array(call: Any) -> None:
     done = call("validate", "bad.yaml", "--json")
 

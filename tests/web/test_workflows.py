@@ -73,5 +73,16 @@ async def test_files_are_read_again_and_what_is_wrong_with_them_is_told(client: 
     assert (await client.get("/api/v1/workflows/second")).status == 200
 
 
+async def test_a_workflow_that_was_left_out_is_told_with_its_file(client: Client, shelf: Path) -> None:
+    (shelf / "portrait.yaml").write_text("name: portrait")
+    await client.post("/api/v1/workflows/reload")
+
+    answer = await client.get("/api/v1/workflows/portrait")
+
+    assert (await answer.json())["detail"] == (
+        "no workflow 'portrait' (there are: none; left out for what is wrong in them: portrait.yaml)"
+    )
+
+
 async def test_workflows_take_no_query(client: Client) -> None:
     assert (await client.get("/api/v1/workflows?name=portrait")).status == 422
