@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -176,7 +177,7 @@ def artifact_text(artifact: Object) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
     """Return a table without lines; the first column is never broken."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for position, column in enumerate(columns):
         made.add_column(column, no_wrap=position == 0, overflow="fold")
     for row in rows:
@@ -184,12 +185,44 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table
     return made
 
 
+GAP = 2
+"""Between two columns."""
+
+FOLDED_WIDTH_MIN = 20
+"""A text of several words is not folded into less."""
+
+
 def show_list(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], none: str) -> None:
     """Print a table, or the sentence *none* where there is nothing to show."""
-    if rows:
-        console().print(table(columns, rows))
-    else:
+    if not rows:
         console(stderr=True).print(Text(none, style="dim"))
+        return
+    out = console()
+    count = fitting(columns, rows, out.width) if out.is_terminal else len(columns)
+    out.print(table(columns[:count], [row[:count] for row in rows]))
+    if left_out := [column for column in columns[count:] if column]:
+        words = f"A wider terminal also shows: {', '.join(left_out)}"
+        console(stderr=True).print(Text(words, style="dim"))
+
+
+def fitting(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int) -> int:
+    """
+    Return how many of *columns* a terminal of *width* shows without breaking an id or a time.
+
+    The last one of all may be folded where it holds words, given some room.
+    """
+    used = 0
+    for position, column in enumerate(columns):
+        cells = [
+            cell.plain if isinstance(cell, Text) else plain(cell) for cell in (row[position] for row in rows)
+        ]
+        is_words = position == len(columns) - 1 and any(" " in cell for cell in cells)
+        longest = max(map(cell_len, (column, *cells)))
+        used += min(longest, FOLDED_WIDTH_MIN) if is_words else longest
+        if used > width and position:
+            return position
+        used += GAP
+    return len(columns)
 
 
 def pairs(values: Iterable[tuple[str, str | Text]]) -> Table:

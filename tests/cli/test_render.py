@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from orchestrator.cli import render
 
@@ -62,6 +63,26 @@ def test_what_a_terminal_would_obey_is_made_visible() -> None:
 
 def test_markup_in_a_cell_is_text() -> None:
     assert shown(render.table(("name",), [("[red]x[/red]",)])) == ["name", "[red]x[/red]"]
+
+
+JOBS = ("job_01m7y2xrgnfynt7j50tx6488rz", "pictures", "2026-11-21 03:38:13", "f4bdb6d5-08bb-466b-a74c-4a15")
+
+
+@pytest.mark.parametrize(
+    ("width", "count"), [(200, 4), (91, 4), (90, 3), (61, 3), (60, 2), (40, 2), (39, 1), (9, 1)]
+)
+def test_a_narrow_terminal_shows_fewer_columns_rather_than_broken_ids(width: int, count: int) -> None:
+    columns = ("id", "step", "created", "task")
+
+    assert render.fitting(columns, [JOBS], width) == count
+    assert len(shown(render.table(columns[:count], [JOBS[:count]]), max(width, 30))) == 2
+
+
+@pytest.mark.parametrize(("width", "count"), [(83, 4), (82, 3)])
+def test_words_in_the_last_column_are_folded_given_some_room(width: int, count: int) -> None:
+    row = (*JOBS[:3], Text("task_failed no_face: there is no face in the picture"))
+
+    assert render.fitting(("id", "step", "created", ""), [row], width) == count
 
 
 def test_steps_show_where_each_instance_is_and_what_it_waits_for() -> None:
