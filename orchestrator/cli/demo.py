@@ -1,5 +1,6 @@
 """`orchestrator demo`: everything at once, against simulated providers, without accounts."""
 
+import os
 import random
 import shutil
 import signal
@@ -183,15 +184,24 @@ def _charges(simulators: "Simulators") -> str:
 
 
 def _show_ways_on(client: Client, run: Mapping[str, Any], folder: Path) -> None:
+    command = _command()
     click.echo(f"API: {client.server}/api/v1   server's log: {folder / 'server.log'}")
     click.echo(f"\nTo look further, in another terminal:\n  export ORCHESTRATOR_SERVER={client.server}")
-    for command in (
+    for arguments in (
         f"runs show {run['id']}",
         "jobs list",
         "deliveries list",
         f"events --run {run['id']} --json",
     ):
-        click.echo(f"  orchestrator {command}")
+        click.echo(f"  {command} {arguments}")
     click.echo(
-        f"  orchestrator run {WORKFLOW} -i product_images=@{folder / 'product.png'} -i gender=male --wait"
+        f"  {command} run {WORKFLOW} -i product_images=@{folder / 'product.png'} -i gender=male --wait"
     )
+
+
+def _command() -> str:
+    """Return what this command is called by in a shell, which need not have its folder on the path."""
+    beside = Path(sys.executable).with_name("orchestrator")
+    if shutil.which("orchestrator") or not beside.exists():
+        return "orchestrator"
+    return os.path.relpath(beside)

@@ -48,6 +48,15 @@ def test_the_pictures_it_names_are_there_and_enhanced_to_twice_their_size(
         assert sizes[f"enhance-{number}"] == (2 * width, 2 * height)
 
 
+def test_the_commands_it_names_can_be_called_as_they_stand(demo: tuple[Path, Any, float]) -> None:
+    folder, done, _ = demo
+
+    named = re.search(r"^  (\S+) runs show run_", done.stdout, re.MULTILINE)
+
+    assert named is not None
+    subprocess.run([named[1], "--version"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
 def test_it_keeps_what_it_made_in_a_folder_that_it_names(demo: tuple[Path, Any, float]) -> None:
     folder, done, _ = demo
 
