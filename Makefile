@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+SEEDS ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix docs bench
+.PHONY: help setup demo test soak check fix docs bench
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -20,6 +21,9 @@ demo: $(READY) ## Run the main workflow against simulated providers, then go on 
 
 test: $(READY) ## Run the tests (ARGS='-k receiver' for some of them)
 	@$(BIN)/pytest -n auto $(ARGS)
+
+soak: $(READY) ## Play thousands of histories with faults and crashes (SEEDS=500, or SEEDS=17-17 for one)
+	@ORCHESTRATOR_SEEDS=$(SEEDS) $(BIN)/pytest -n auto tests/simulation $(ARGS)
 
 check: $(READY) ## Check style, format, types and the arrows between the rooms
 	@$(BIN)/ruff check .

@@ -283,7 +283,21 @@ class Performer:
                 outcome = Retry(error.reason)
             if not isinstance(outcome, Retry):
                 break
+        if self._cannot_be_lost_yet(work, outcome):
+            return Retry("the provider does not know the task yet")
         return outcome
+
+    def _cannot_be_lost_yet(self, work: _Work, outcome: CheckOutcome) -> bool:
+        """
+        Whether a task is said to be lost that is younger than a task can be lost.
+
+        Another one would be paid for, while this one is only not to be seen yet.
+        """
+        lost_after_s = work.planned.operation.lost_after_s
+        if lost_after_s is None or not isinstance(outcome, Failed) or outcome.failure.cls != "provider_error":
+            return False
+        age = self._clock.now() - (work.job.submitted_at or 0)
+        return age < lost_after_s * SECOND
 
     # --- collect ---
 
