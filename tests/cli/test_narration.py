@@ -90,6 +90,24 @@ def test_an_event_without_its_fields_is_told_all_the_same(kind: str) -> None:
             "sha256:0123456789ab…",
         ),
         ("job.succeeded", {"job": "job_1", "credits": 2.0}, "result and files are ours", "credits: 2"),
+        (
+            "connection.paused",
+            {"connection": "pizi", "by": "system", "reason": "rate_limited: slow down", "until": None},
+            "submits nothing until it is resumed",
+            "rate_limited: slow down",
+        ),
+        (
+            "connection.resumed",
+            {"connection": "pizi", "reason": "the balance is 3"},
+            "submits again",
+            "the balance is 3",
+        ),
+        (
+            "connection.credits_changed",
+            {"connection": "pizi", "credits": 4.5, "before": 5.0},
+            "the balance is 4.5",
+            "it was 5",
+        ),
         ("moon.risen", {"size": 3}, "moon.risen", '{"size": 3}'),
     ],
 )
@@ -118,6 +136,10 @@ def test_a_job_whose_beginning_was_not_told_is_looked_up_once() -> None:
 
     assert [line.subject for line in told] == ["model", "model"]
     assert asked == ["job_1"]
+
+
+def test_what_happens_to_a_connection_is_told_by_its_name() -> None:
+    assert Narrator().tell(event("connection.resumed", connection="pizi", reason="x")).subject == "pizi"
 
 
 def test_a_job_that_nobody_knows_is_told_by_the_end_of_its_id() -> None:
