@@ -107,7 +107,7 @@ def test_the_key_is_sent_as_a_bearer_token_without_a_login() -> None:
     assert TRYPI.headers(None) == {"Authorization": f"Bearer {KEY}"}
     assert TRYPI.login(0, lambda key, text: b"") is None
     assert [secret.get_secret_value() for secret in TRYPI.secrets()] == [KEY]
-    assert SETTINGS.base_url == "https://api.trypi.ai"
+    assert SETTINGS.base_url == "https://api.trypi.ai/api/v1"
     assert TRYPI.read_credits(reply({"credits": 1})) is None
 
 
@@ -211,7 +211,7 @@ def test_an_avatar_is_asked_for_as_the_document_prints_it(drive: Drive) -> None:
 
     assert asked == []
     assert request == Request(
-        method="POST", path="/api/v1/avatars/generate", headers={"Idempotency-Key": JOB}, json=body
+        method="POST", path="/avatars/generate", headers={"Idempotency-Key": JOB}, json=body
     )
 
 
@@ -344,7 +344,7 @@ def test_a_poll_is_held_open_and_asks_for_the_avatar_as_the_document_prints_it(d
 
     [request], _ = check(drive, reply(job("queued")))
 
-    path = poll["path"].replace(":job_id", UUID)
+    path = poll["path"].removeprefix("/api/v1").replace(":job_id", UUID)
     assert request == Request(method="GET", path=path, query=poll["query"])
 
 
@@ -453,7 +453,7 @@ def test_an_avatar_is_saved_as_the_document_prints_it(drive: Drive) -> None:
     asked, request = save(drive, label=body["label"])
 
     assert asked == []
-    assert request == Request(method="POST", path="/api/v1/avatars/save", json=body)
+    assert request == Request(method="POST", path="/avatars/save", json=body)
 
 
 @pytest.mark.parametrize("status", [200, 201])
@@ -479,7 +479,7 @@ def test_a_second_attempt_to_save_takes_what_the_first_one_saved(drive: Drive) -
 
     [request], outcome = save(drive, reply({"data": {"data": [other, SAVED]}}), attempt=2)
 
-    assert request == Request(method="GET", path="/api/v1/avatars", query=printed("list_query"))
+    assert request == Request(method="GET", path="/avatars", query=printed("list_query"))
     assert outcome == Done(output=SAVED)
 
 
@@ -523,17 +523,17 @@ def test_a_second_attempt_that_cannot_look_does_not_save_blindly(drive: Drive) -
 @pytest.mark.parametrize(
     ("name", "params", "request_"),
     [
-        ("list_avatars", {}, Request(method="GET", path="/api/v1/avatars")),
+        ("list_avatars", {}, Request(method="GET", path="/avatars")),
         (
             "list_avatars",
             printed("list_query"),
-            Request(method="GET", path="/api/v1/avatars", query={"limit": 20, "offset": 0}),
+            Request(method="GET", path="/avatars", query={"limit": 20, "offset": 0}),
         ),
-        ("get_avatar", {"id": "av_1"}, Request(method="GET", path="/api/v1/avatars/av_1")),
+        ("get_avatar", {"id": "av_1"}, Request(method="GET", path="/avatars/av_1")),
         (
             "get_job",
             {"job_id": UUID},
-            Request(method="GET", path=f"/api/v1/jobs/{UUID}", query={"expand": "avatar"}),
+            Request(method="GET", path=f"/jobs/{UUID}", query={"expand": "avatar"}),
         ),
     ],
 )

@@ -20,8 +20,8 @@ from orchestrator.providers.identifiers import at, is_uuid
 from orchestrator.providers.trypi import answers
 from orchestrator.providers.trypi.params import IMAGE_BYTES_MAX, PAGE_SIZE, GenerateAvatar, SaveAvatar
 
-AVATARS = "/api/v1/avatars"
-JOBS = "/api/v1/jobs"
+AVATARS = "/avatars"
+JOBS = "/jobs"
 
 HELD_S = 30
 """How long a poll is held open, in seconds: what the document shows."""

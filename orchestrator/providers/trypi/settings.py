@@ -21,7 +21,7 @@ class TrypiSettings(ConnectionSettings):
     """
 
     kind: str = "trypi"
-    base_url: str = "https://api.trypi.ai"
+    base_url: str = "https://api.trypi.ai/api/v1"
     api_key: ApiKey
     rate_limits: list[str] = Field(default_factory=lambda: ["60/1m"])
     max_check_interval: str = "30s"
