@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.narration import _WORDS, Narrator, tell_all
-from orchestrator.engine.events import KINDS
+from orchestrator.store.log import TYPES
 
 
 def event(kind: str, **data: Any) -> dict[str, Any]:
@@ -23,10 +23,10 @@ CREATED = event(
 
 
 def test_every_kind_of_event_has_words() -> None:
-    assert set(_WORDS) == set(KINDS)
+    assert set(_WORDS) == set(TYPES)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(TYPES))
 def test_an_event_without_its_fields_is_told_all_the_same(kind: str) -> None:
     told = Narrator().tell(event(kind))
 
