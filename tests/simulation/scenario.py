@@ -109,12 +109,13 @@ class Shock:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One simulation."""
+    """One simulation. *full_disk*: after how many seconds nothing can be written, and for how long."""
 
     seed: int
     faults: dict[str, float]
     orders: tuple[Order, ...]
     shocks: tuple[Shock, ...]
+    full_disk: tuple[float, float] | None
     callbacks: Literal["on", "off"]
     limited: bool
     max_in_flight: int | None
@@ -144,6 +145,7 @@ def scenario(seed: int) -> Scenario:
         faults={name: round(dice.uniform(0.05, 0.5), 2) for name in chosen},
         orders=tuple(_order(dice) for _ in range(dice.randint(1, 4))),
         shocks=tuple(_shock(dice) for _ in range(dice.choice((0, 1, 1, 2, 3, 5)))),
+        full_disk=(dice.uniform(0.0, 60.0), dice.uniform(0.1, 15.0)) if dice.random() < 0.2 else None,
         callbacks="off" if dice.random() < 0.2 else "on",
         limited=dice.random() < 0.4,
         max_in_flight=dice.choice((None, None, 1, 2)),

@@ -9,7 +9,7 @@ plays thousands. ORCHESTRATOR_SEEDS chooses: `500` for the first five hundred, `
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import structlog
 from tests.simulation.audit import Audit
 from tests.simulation.scenario import Order, Scenario, scenario
 from tests.simulation.virtual_time import VirtualLoop, watch_databases
-from tests.simulation.world import World
+from tests.simulation.world import KINDS, World
 
 SEEDS = 48
 """How many are played when nobody chooses."""
@@ -38,16 +38,19 @@ def _quiet_and_watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seed", seeds())
-def test_whatever_happens_nothing_is_lost_and_nothing_is_paid_for_twice(seed: int) -> None:
+def test_whatever_happens_nothing_is_lost_and_nothing_is_paid_for_twice(
+    seed: int, record_property: Callable[[str, object], None]
+) -> None:
     told = scenario(seed)
 
     try:
-        play(told)
+        world = play(told)
     except Exception as error:
         error.add_note(
             f"{told}\nto see it again: ORCHESTRATOR_SEEDS={seed}-{seed} make test ARGS=-ksimulation"
         )
         raise
+    record_property("figures", figures(world))
 
 
 def test_a_task_that_cannot_be_looked_up_yet_is_not_taken_for_lost() -> None:
@@ -57,6 +60,23 @@ def test_a_task_that_cannot_be_looked_up_yet_is_not_taken_for_lost() -> None:
     world = play(told)
 
     assert len(world.providers.books("perfect").tasks) == 3
+
+
+def figures(world: World) -> dict[str, int]:
+    """Return what a world had in it, to be added up."""
+    outside, books = world.outside, [world.providers.books(kind) for kind in KINDS]
+    return {
+        "histories": 1,
+        "runs": len(outside.started),
+        "tasks": sum(len(b.tasks) for b in books),
+        "requests": sum(b.counts.total() for b in books),
+        "callbacks": outside.acknowledged.total(),
+        "crashes": outside.crashes,
+        "stops": outside.stops,
+        "faults": outside.met.total(),
+        **{f"fault {name}": count for name, count in outside.met.items() if count},
+        "virtual seconds": int(world.loop.time()),
+    }
 
 
 def play(told: Scenario) -> World:

@@ -36,6 +36,7 @@ class Life:
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self.transports: list[asyncio.BaseTransport] = []
         self.listening: list[socket.socket] = []
+        self.databases: list[aiosqlite.Connection] = []
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run *work* as this life: all that it starts belongs to it."""
@@ -74,6 +75,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now = 0.0
         self.turns = 0
         self.threads_at_work = 0
+        self.disk_is_full = False
         self._alarm: tuple[int, Callable[[], object]] | None = None
         super().__init__(_Selector(self))
         self.set_task_factory(_task_of_life)
@@ -164,13 +166,29 @@ def _task_of_life(
     return task
 
 
+def _loop() -> VirtualLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop
+
+
+def _disk_is_full() -> sqlite3.OperationalError:
+    """Return what SQLite says on a full disk."""
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_FULL, "SQLITE_FULL"
+    return error
+
+
 def watch_databases(patch: pytest.MonkeyPatch) -> None:
-    """Let the loop know when a database thread is at work, and keep the dead from writing."""
+    """
+    Let the loop know when a database thread is at work.
+
+    The dead do not write, and nobody does while `disk_is_full`; a transaction that has begun ends.
+    """
     execute, connect = aiosqlite.Connection._execute, aiosqlite.Connection._connect
 
     async def counted(work: Coroutine[Any, Any, Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
+        loop = _loop()
         loop.threads_at_work += 1
         try:
             return await work
@@ -181,9 +199,13 @@ def watch_databases(patch: pytest.MonkeyPatch) -> None:
         life = LIFE.get()
         if life is not None and life.is_dead and getattr(function, "__name__", "") != "close":
             raise sqlite3.OperationalError("the dead do not write")
+        if life is not None and self is life.databases[0] and _loop().disk_is_full:
+            raise _disk_is_full()
         return await counted(execute(self, function, *args, **kwargs))  # type: ignore[no-untyped-call]
 
     async def connect_counted(self: Any) -> Any:
+        if (life := LIFE.get()) is not None:
+            life.databases.append(self)  # The one that writes comes first.
         return await counted(connect(self))
 
     patch.setattr(aiosqlite.Connection, "_execute", execute_unless_dead)

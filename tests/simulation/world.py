@@ -54,7 +54,8 @@ class Outside:
     What the world was told, and will hold the system to.
 
     *started*: order to run id, as answered. *acknowledged*: how often each callback (path and
-    body) was answered 200. *crashes*, *stops*: how the server's earlier lives ended.
+    body) was answered 200. *crashes*, *stops*: how the server's lives ended. *met*: how often which
+    fault happened.
     """
 
     started: dict[int, str] = field(default_factory=dict)
@@ -62,6 +63,19 @@ class Outside:
     acknowledged: Counter[tuple[str, bytes]] = field(default_factory=Counter)
     crashes: int = 0
     stops: int = 0
+    met: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class CountedFaults(Faults):
+    """Faults that count themselves in *met*."""
+
+    met: Counter[str] = field(default_factory=Counter)
+
+    def hits(self, name: str, *key: object, seed: int) -> bool:
+        hit = super().hits(name, *key, seed=seed)
+        self.met[name] += hit
+        return hit
 
 
 class World:
@@ -76,6 +90,8 @@ class World:
         self._people: aiohttp.ClientSession
         self._server: app.Running | None = None
         self._ended = asyncio.Event()
+        self._disk_has_room = asyncio.Event()
+        self._disk_has_room.set()
 
     async def play(self, check: Callable[["World"], Awaitable[None]]) -> None:
         """Let everything happen. *check* is called whenever the server is down, and at the end."""
@@ -84,6 +100,7 @@ class World:
             try:
                 settings = self._settings()
                 people = [asyncio.create_task(self._person(n, o)) for n, o in enumerate(self.scenario.orders)]
+                people.append(asyncio.create_task(self._fill_the_disk()))
                 for shock in self.scenario.shocks:
                     await self._live(settings, shock)
                     await check(self)
@@ -100,6 +117,7 @@ class World:
 
     async def _live(self, settings: Settings, shock: Shock | None) -> None:
         """Run a server until *shock*, or until all is done."""
+        await self._disk_has_room.wait()
         life, leave = Life(), asyncio.Event()
         struck = asyncio.Event()
         root = life.begin(self._serve(settings, leave))
@@ -181,7 +199,7 @@ class World:
         return Options(
             kinds=KINDS,
             latency_s=self.scenario.latency_s,
-            faults=Faults(self.scenario.faults),
+            faults=CountedFaults(self.scenario.faults, self.outside.met),
             seed=self.scenario.seed,
             limits="documented" if self.scenario.limited else "off",
             clock=self.clock.seconds,
@@ -195,6 +213,17 @@ class World:
             if answer.status == 200:
                 self.outside.acknowledged[url.rpartition("/")[2], body] += 1
             return answer.status
+
+    async def _fill_the_disk(self) -> None:
+        if self.scenario.full_disk is not None:
+            after_s, for_s = self.scenario.full_disk
+            await asyncio.sleep(after_s)
+            self.loop.disk_is_full = True
+            self._disk_has_room.clear()
+            self.outside.met["full_disk"] += 1
+            await asyncio.sleep(for_s)
+            self.loop.disk_is_full = False
+            self._disk_has_room.set()
 
     async def _person(self, number: int, order: Order) -> None:
         """Start a run, asking again with the same key until there is an answer; perhaps cancel it."""

@@ -1,0 +1,17 @@
+"""Tells what was simulated, added up over all histories: the figures of `docs/reliability.md`."""
+
+from collections import Counter
+from typing import Any
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the sums; they come with the reports, also from other processes."""
+    sums: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "figures":
+                sums.update(value)
+    if sums:
+        terminalreporter.section("simulated")
+        for name, count in sorted(sums.items(), key=lambda item: (item[0].startswith("fault "), item[0])):
+            terminalreporter.line(f"{count:>12,} {name}")
