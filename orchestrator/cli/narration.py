@@ -114,6 +114,12 @@ def _run_cancel_requested(data: Object, job: Object) -> Words:
     return "is to end: nothing new is submitted", plain(data.get("reason")) or cause
 
 
+def _run_retried(data: Object, job: Object) -> Words:
+    again = data.get("again")
+    anew = f"{', '.join(map(plain, again))} anew" if isinstance(again, list) and again else ""
+    return "goes on: what did not succeed is done again", anew
+
+
 def _run_succeeded(data: Object, job: Object) -> Words:
     return f"succeeded with {', '.join(map(plain, data.get('outputs') or ())) or 'no outputs'}", ""
 
@@ -282,6 +288,7 @@ _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "run.created": _run_created,
     "run.started": _run_started,
     "run.cancel_requested": _run_cancel_requested,
+    "run.retried": _run_retried,
     "run.succeeded": _run_succeeded,
     "run.failed": _failed,
     "run.cancelled": _cancelled,

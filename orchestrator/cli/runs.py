@@ -1,4 +1,4 @@
-"""`orchestrator runs`: the runs there are and were, and how to end one."""
+"""`orchestrator runs`: the runs there are and were, how to end one, and how to let it go on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from orchestrator.cli.options import json_option, limit_option
 
 @click.group()
 def runs() -> None:
-    """See runs, and cancel them."""
+    """See runs, cancel them, and retry those that failed."""
 
 
 @runs.command("list")
@@ -98,6 +98,29 @@ def cancel(client: Client, run: str, reason: str | None, as_json: bool) -> None:
         return
     ends = "is cancelled" if item["status"] == "cancelled" else "is being cancelled"
     click.echo(f"{item['id']} {ends}")
+
+
+@runs.command()
+@click.argument("run")
+@click.option(
+    "--from", "from_step", metavar="STEP", help="Do this step and all after it anew, and pay again."
+)
+@json_option
+@with_client
+def retry(client: Client, run: str, from_step: str | None, as_json: bool) -> None:
+    """
+    Let a run go on that failed or was cancelled.
+
+    What succeeded is kept and not paid for again; the rest is done again, with the definition it began with.
+    """
+    from orchestrator.cli import render
+
+    item = client.post(f"/runs/{part(run)}/retry", {} if from_step is None else {"from": from_step})
+    if as_json:
+        render.print_json(item)
+        return
+    paid_again = ", ".join(map(render.plain, item["paid_again"]))
+    click.echo(f"{item['id']} goes on{f'; paid for again: {paid_again}' if paid_again else ''}")
 
 
 def _labels(item: Mapping[str, Any]) -> str:

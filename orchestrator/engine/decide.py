@@ -19,7 +19,7 @@ from orchestrator.engine import jobs, steps, uncertain
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Decision, Draft
 from orchestrator.engine.plan import Plan
-from orchestrator.engine.state import RunState
+from orchestrator.engine.state import RETRIABLE, RunState
 from orchestrator.times import SECOND
 
 
@@ -47,6 +47,8 @@ def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
         case t.CancelAsked():
             if draft.state.cancelling is None:
                 _cancel(draft, "operator", trigger.reason)
+        case t.RetryAsked():
+            _retry(draft, trigger.from_step)
         case t.RunOverdue():
             if draft.at >= draft.state.deadline_at:
                 _cancel(draft, "timeout")
@@ -89,6 +91,17 @@ def _cancel(draft: Draft, cause: Literal["operator", "timeout"], reason: str | N
         e.RunCancelRequested(at=draft.at, cause=cause, reason=reason, deadline_at=deadline_at, final=final)
     )
     steps.cancel_open(draft)
+
+
+def _retry(draft: Draft, from_step: str | None) -> None:
+    """Let a run that failed or was cancelled go on, with its own definition and what it has."""
+    state, workflow = draft.state, draft.plan.workflow
+    if state.status not in RETRIABLE:
+        return
+    again = [] if from_step is None else [from_step, *(s.id for s in steps.downstream(workflow, from_step))]
+    deadline_at = draft.at + int(workflow.timeout_s * SECOND)
+    draft.emit(e.RunRetried(at=draft.at, deadline_at=deadline_at, from_step=from_step, again=again))
+    steps.begin_ready(draft, list(workflow.steps.values()))
 
 
 def _job(draft: Draft, trigger: t.JobTrigger) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.engine import events as e
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.state import Job
-from orchestrator.engine.steps import create_job, instance_ended
+from orchestrator.engine.steps import cancel_job, create_job, instance_ended, is_wanted, succeed_by_kept
 from orchestrator.errors import Failure
 from orchestrator.outcomes import Done
 from orchestrator.times import SECOND
@@ -39,10 +39,23 @@ def keep(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) 
     credits = job.credits if credits is None else credits
     credits = draft.operation(job).price(job) if credits is None else credits
     if not job.is_open:
-        return draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
+        draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
+        return _win(draft, job)
     draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))
     draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=job.id))
     return instance_ended(draft, job)
+
+
+def _win(draft: Draft, job: Job) -> None:
+    """
+    Let a late result end the instance, whose next attempt is not needed any more.
+
+    One that is being submitted ends when it is known whether it was accepted.
+    """
+    latest = draft.state.instances[job.key].job
+    rival = draft.state.jobs[latest] if latest is not None else job
+    if rival.is_open and rival.status != "submitting" and not is_wanted(draft, rival):
+        cancel_job(draft, rival)
 
 
 def time_out(draft: Draft, job: Job) -> None:
@@ -59,10 +72,12 @@ def fail(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None)
 
 
 def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None) -> None:
+    if succeed_by_kept(draft, job):
+        return None
     retry = draft.plan.workflow.steps[job.step].retry
     doomed = draft.state.dooms(job.step)
     if again is None:
-        again = failure.cls in retry.on and job.attempt < retry.attempts
+        again = failure.cls in retry.on and _tries(draft, job) < retry.attempts
     if again and not doomed:
         return _try_again(draft, job, failure)
     if doomed:
@@ -72,10 +87,15 @@ def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool | No
     return instance_ended(draft, job)
 
 
+def _tries(draft: Draft, job: Job) -> int:
+    """Return which attempt this is since the run was started or last retried."""
+    return job.attempt - draft.state.instances[job.key].base
+
+
 def _try_again(draft: Draft, job: Job, failure: Failure) -> None:
     """Create the job of the next attempt, to be submitted after a pause that grows and is drawn by lot."""
     step = draft.plan.workflow.steps[job.step]
-    ceiling_s = min(step.retry.backoff_s * 2.0 ** (job.attempt - 1), step.retry.max_backoff_s)
+    ceiling_s = min(step.retry.backoff_s * 2.0 ** (_tries(draft, job) - 1), step.retry.max_backoff_s)
     due_at = draft.at + int(draft.fraction() * ceiling_s * SECOND)
     attempt = job.attempt + 1
     draft.emit(

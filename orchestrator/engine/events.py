@@ -101,6 +101,20 @@ class RunCancelRequested(Event):
 
 
 @dataclass(slots=True, kw_only=True)
+class RunRetried(Event):
+    """
+    The run goes on after its end: what did not succeed is done again, within a new *deadline_at*.
+
+    *again*: *from_step* and everything downstream of it, done again though it may have succeeded.
+    """
+
+    type: ClassVar[str] = "run.retried"
+    deadline_at: int
+    from_step: str | None = None
+    again: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class RunSucceeded(Event):
     """Every step has ended, and none failed that counts; *outputs* as evaluated."""
 

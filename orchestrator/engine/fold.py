@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator.engine import events as e
-from orchestrator.engine.state import Instance, Job, JobStatus, RunState, StepStatus
+from orchestrator.engine.state import Instance, Job, JobStatus, Key, RunState, StepState, StepStatus
 
 SAFETY_NET = 60_000_000
 """A job that is being collected is looked at again after this, should the process forget it; microseconds."""
@@ -66,6 +66,34 @@ def _cancel_requested(state: RunState, event: e.RunCancelRequested) -> None:
         state.deadline_at = event.deadline_at
 
 
+def _run_retried(state: RunState, event: e.RunRetried) -> None:
+    state.status, state.finished_at, state.deadline_at = "running", None, event.deadline_at
+    state.outputs, state.error, state.cancelling, state.halting = None, None, None, False
+    returned = [id for id, step in state.steps.items() if step.status != "succeeded" or id in event.again]
+    for id in returned:
+        digests = state.own_step(id).digests
+        state.steps[id] = StepState(id, digests=digests)
+        state.items.pop(id, None)
+        state.results.pop(id, None)
+    for key, instance in list(state.instances.items()):
+        if key[0] in event.again:
+            _return_to_pending(state, key)
+            _forget_results(state, key)
+        elif key[0] in returned and instance.status != "succeeded":
+            _return_to_pending(state, key)
+
+
+def _return_to_pending(state: RunState, key: Key) -> None:
+    instance = state.own_instance(key)
+    instance.status, instance.job, instance.error = "pending", None, None
+    instance.started_at, instance.finished_at, instance.base = None, None, instance.attempt
+
+
+def _forget_results(state: RunState, key: Key) -> None:
+    instance = state.own_instance(key)
+    instance.kept, instance.stale = None, instance.attempt
+
+
 def _run_succeeded(state: RunState, event: e.RunSucceeded) -> None:
     state.status, state.finished_at, state.outputs = "succeeded", event.at, event.outputs
 
@@ -93,6 +121,7 @@ def _begin(state: RunState, step_id: str, index: int | None, at: int) -> None:
         step.status, step.started_at, step.spared = "running", at, state.cancelling is not None
     if index is not None:
         step.begun = max(step.begun, index + 1)
+        _pass_over_kept(state, step)
     step.running += 1
 
 
@@ -100,6 +129,40 @@ def _step_expanded(state: RunState, event: e.StepExpanded) -> None:
     step = state.own_step(event.step)
     step.status, step.started_at, step.count = "running", event.at, event.count
     step.spared = state.cancelling is not None
+    before, step.digests = step.digests, event.digests
+    if before:
+        _keep_same_items(state, step, before)
+    _pass_over_kept(state, step)
+
+
+def _keep_same_items(state: RunState, step: StepState, before: list[str]) -> None:
+    """
+    Let each item keep the result it had before `run.retried`, also where the list has become another one.
+
+    One that has moved has its result waiting at its new place, where its parameters decide.
+    """
+    moved: dict[str, str | None] = {}
+    for index, digest in enumerate(before):
+        instance = state.instances.get((step.id, index))
+        if instance is None or instance.status != "succeeded":
+            continue
+        if step.digests[index : index + 1] == [digest]:
+            step.tally = {"succeeded": step.tally.get("succeeded", 0) + 1}
+        else:
+            moved[digest] = instance.job
+            _return_to_pending(state, (step.id, index))
+    for index, digest in enumerate(step.digests if moved else ()):
+        if digest in moved:
+            state.own_instance((step.id, index)).kept = moved.pop(digest)
+
+
+def _pass_over_kept(state: RunState, step: StepState) -> None:
+    """Go on to the next item that is to be begun: those that succeeded before `run.retried` are not."""
+    while step.count is not None and step.begun < step.count:
+        instance = state.instances.get((step.id, step.begun))
+        if instance is None or instance.status != "succeeded":
+            break
+        step.begun += 1
 
 
 def _step_skipped(state: RunState, event: e.StepSkipped) -> None:
@@ -135,6 +198,7 @@ def _step_ended(
         step.running -= 1
     if event.index is not None:
         step.begun = max(step.begun, event.index + 1)
+        _pass_over_kept(state, step)
         step.tally = {**step.tally, status: step.tally.get(status, 0) + 1}
         step.error = step.error or error
     instance.status, instance.finished_at, instance.error = status, event.at, error
@@ -273,12 +337,16 @@ def _late_result(state: RunState, event: e.JobLateResult) -> None:
     job = state.own_job(event.job)
     job.output, job.late, job.watched, job.wake_at = event.output, True, False, None
     job.credits = event.credits if event.credits is not None else job.credits
+    instance = state.own_instance(job.key)
+    if job.attempt > instance.stale:
+        instance.kept = instance.kept or job.id
 
 
 _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.RunCreated: _nothing,
     e.RunStarted: _run_started,
     e.RunCancelRequested: _cancel_requested,
+    e.RunRetried: _run_retried,
     e.RunSucceeded: _run_succeeded,
     e.RunFailed: _run_failed,
     e.RunCancelled: _run_cancelled,

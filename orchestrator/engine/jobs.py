@@ -13,7 +13,7 @@ from orchestrator.engine.ends import fail, finish, keep, time_out
 from orchestrator.engine.late import confirmed, second_word, stop_watching, watched
 from orchestrator.engine.looks import first_check, next_check
 from orchestrator.engine.state import Job
-from orchestrator.engine.steps import cancel_job, deadline, submitting
+from orchestrator.engine.steps import cancel_job, deadline, is_wanted, submitting
 from orchestrator.engine.uncertain import adopt, bound_elsewhere, grace_is_over, is_unaccounted, resolve_at
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.outcomes import (
@@ -99,7 +99,7 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
                 deadline_at=deadline_at,
             )
         )
-    if draft.state.dooms(job.step):
+    if not is_wanted(draft, job):
         cancel_job(draft, draft.state.jobs[job.id])
     return None
 
@@ -111,7 +111,7 @@ def _done_at_once(draft: Draft, job: Job, outcome: Done) -> None:
     elif task_id is not None:
         draft.emit(e.JobSubmitted(at=draft.at, job=job.id, task_id=task_id, check_at=None))
     finish(draft, draft.state.jobs[job.id], outcome, "submit")
-    if draft.state.jobs[job.id].is_open and draft.state.dooms(job.step):
+    if draft.state.jobs[job.id].is_open and not is_wanted(draft, job):
         cancel_job(draft, draft.state.jobs[job.id])
 
 
@@ -119,7 +119,7 @@ def _wait_and_try_again(draft: Draft, job: Job, failure: Failure, after_s: float
     backoff_s = min(2.0 ** min(job.rejections, 12), _LATEST_RETRY_S)
     due_at = draft.at + int(max(after_s if after_s is not None else backoff_s, 0.1) * SECOND)
     draft.emit(e.JobRejected(at=draft.at, job=job.id, wait=True, error=failure.to_json(), due_at=due_at))
-    if draft.state.dooms(job.step):
+    if not is_wanted(draft, job):
         cancel_job(draft, draft.state.jobs[job.id])
 
 
@@ -150,7 +150,7 @@ def unclear(draft: Draft, job: Job, reason: str, cls: ErrorClass) -> None:
     elif job.status == "submitting":
         until = draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
         draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=until))
-        if draft.state.dooms(job.step):
+        if not is_wanted(draft, job):
             cancel_job(draft, draft.state.jobs[job.id])
 
 

@@ -53,17 +53,17 @@ def status_functions(state: RunState, workflow: Workflow, step: Step) -> Mapping
     """Return what success(), failure(), always() and cancelled() mean for *step*."""
     return {
         "success": lambda: (
-            not state.cancelling and all(_is_fine(state, s) for s in _ancestors(workflow, step))
+            not state.cancelling and all(_is_fine(state, s) for s in ancestors(workflow, step))
         ),
         "failure": lambda: (
-            not state.cancelling and any(_is_failure(state, s) for s in _ancestors(workflow, step))
+            not state.cancelling and any(_is_failure(state, s) for s in ancestors(workflow, step))
         ),
         "always": lambda: True,
         "cancelled": lambda: state.cancelling is not None,
     }
 
 
-def _ancestors(workflow: Workflow, step: Step) -> list[Step]:
+def ancestors(workflow: Workflow, step: Step) -> list[Step]:
     """Return every transitive need of *step*."""
     found: dict[str, Step] = {}
     todo = list(step.needs)

@@ -40,6 +40,9 @@ OPEN: frozenset[JobStatus] = frozenset({"created", "submitting", "waiting", "col
 AT_PROVIDER: frozenset[JobStatus] = frozenset({"submitting", "waiting", "collecting", "uncertain"})
 """A job in one of these holds a slot of its connection."""
 
+RETRIABLE: frozenset[RunStatus] = frozenset({"failed", "cancelled"})
+"""A run that ended like this may go on, when somebody asks for it."""
+
 Key = tuple[str, int | None]
 """A step instance: the step's id, and the item's index with `for_each`."""
 
@@ -114,13 +117,22 @@ class Job:
 
 @dataclass(slots=True)
 class Instance:
-    """A step that was started, or one item of it. *job* is its latest attempt, or the one that won."""
+    """
+    A step that was started, or one item of it. *job* is its latest attempt, or the one that won.
+
+    *attempt* only ever grows; the retry policy counts from *base*, where the run was last retried.
+    *kept*: a job whose result was paid for and is nobody's yet, because it came after the job's end.
+    *stale*: results of attempts up to this one are not wanted any more, a person asked for new ones.
+    """
 
     step: str
     index: int | None
     status: StepStatus = "pending"
     job: str | None = None
     attempt: int = 0
+    base: int = 0
+    kept: str | None = None
+    stale: int = 0
     error: dict[str, Any] | None = None
     started_at: int | None = None
     finished_at: int | None = None
@@ -131,14 +143,16 @@ class StepState:
     """
     A whole step. For `for_each`: *count* items, of which those below *begun* were begun.
 
-    *tally*: how many instances have ended in each status. *spared*: it was begun while
-    the run was being cancelled, because its condition says so, and is not cancelled with it.
+    *digests*: of the items when they were last evaluated. *tally*: how many instances have
+    ended in each status. *spared*: it was begun while the run was being cancelled, because
+    its condition says so, and is not cancelled with it.
     """
 
     id: str
     status: StepStatus = "pending"
     spared: bool = False
     count: int | None = None
+    digests: list[str] = field(default_factory=list)
     begun: int = 0
     running: int = 0
     tally: dict[str, int] = field(default_factory=dict)
@@ -197,6 +211,12 @@ class RunState:
     @property
     def has_ended(self) -> bool:
         return self.status in ("succeeded", "failed", "cancelled")
+
+    def kept_result(self, key: Key, params: dict[str, Any]) -> Job | None:
+        """Return the job whose result an instance can have without paying again for the same *params*."""
+        instance = self.instances.get(key)
+        job = self.jobs[instance.kept] if instance is not None and instance.kept is not None else None
+        return job if job is not None and job.params == params else None
 
     def dooms(self, step: str) -> bool:
         """Return whether what is open of *step* ends because the run is being cancelled."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from orchestrator.definition.workflow import Step
+from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.engine import events as e
 from orchestrator.engine.draft import Draft
-from orchestrator.engine.scope import scope, status_functions
+from orchestrator.engine.scope import ancestors, scope, status_functions
 from orchestrator.engine.state import Job
 from orchestrator.errors import Failure, InvalidValue
 from orchestrator.times import SECOND
@@ -23,13 +23,22 @@ from orchestrator.times import SECOND
 def begin_ready(draft: Draft, candidates: list[Step]) -> None:
     """Begin each of *candidates* that has not begun and whose needs have all ended."""
     for step in candidates:
-        if step.id not in draft.state.steps and _needs_have_ended(draft, step):
+        if is_pending(draft, step.id) and _needs_have_ended(draft, step):
             _begin(draft, step)
 
 
+def is_pending(draft: Draft, step: str) -> bool:
+    """Return whether a step has not begun, or not since the run was retried."""
+    at = draft.state.steps.get(step)
+    return at is None or at.status == "pending"
+
+
 def _needs_have_ended(draft: Draft, step: Step) -> bool:
-    steps = draft.state.steps
-    return all(need in steps and steps[need].has_ended for need in step.needs)
+    """Whether all has ended that comes before *step*: in a retried run a need may have, and its own not."""
+    steps, workflow = draft.state.steps, draft.plan.workflow
+    if not all(need in steps and steps[need].has_ended for need in step.needs):
+        return False
+    return all(need.id in steps and steps[need.id].has_ended for need in ancestors(workflow, step))
 
 
 def _begin(draft: Draft, step: Step) -> None:
@@ -129,7 +138,11 @@ def begin_instance(draft: Draft, step: Step, index: int | None) -> None:
     if problem is not None:
         return _fail(draft, step, index, problem)
     draft.emit(e.StepStarted(at=draft.at, step=step.id, index=index))
-    return create_job(draft, step, index, attempt=1, params=params, due_at=draft.at)
+    kept = draft.state.kept_result((step.id, index), params)
+    if kept is not None:
+        return draft.emit(e.StepSucceeded(at=draft.at, step=step.id, index=index, job=kept.id))
+    attempt = draft.state.instances[step.id, index].attempt + 1
+    return create_job(draft, step, index, attempt=attempt, params=params, due_at=draft.at)
 
 
 def _fail(draft: Draft, step: Step, index: int | None, message: str) -> None:
@@ -189,8 +202,19 @@ def follow_up(draft: Draft) -> None:
     """Begin what waited for the steps that ended, until nothing is left to begin; then end the run."""
     # A loop and not a recursion: a chain of skipped steps may be long.
     while draft.ended:
-        begin_ready(draft, list(draft.plan.workflow.followers(draft.ended.pop())))
+        begin_ready(draft, downstream(draft.plan.workflow, draft.ended.pop()))
     _end_run_if_settled(draft)
+
+
+def downstream(workflow: Workflow, step: str) -> list[Step]:
+    """Return every step that comes after *step*, directly or not, in the order of the definition."""
+    found = {step}
+    todo = [step]
+    while todo:
+        followers = {follower.id for follower in workflow.followers(todo.pop())} - found
+        found |= followers
+        todo += followers
+    return [s for s in workflow.steps.values() if s.id in found and s.id != step]
 
 
 def _end_run_if_settled(draft: Draft) -> None:
@@ -235,18 +259,36 @@ def cancel_open(draft: Draft) -> None:
         if job.status != "submitting":
             cancel_job(draft, job)
     for step in draft.plan.workflow.steps.values():
-        begun = draft.state.steps.get(step.id)
-        if begun is None:
+        if is_pending(draft, step.id):
             begin_ready(draft, [step])
-        elif step.for_each is not None and not begun.has_ended:
+        elif step.for_each is not None and not draft.state.steps[step.id].has_ended:
             fill(draft, step)
 
 
 def cancel_job(draft: Draft, job: Job) -> None:
-    """End one open job and its instance; where its task may still bring a result, that is watched for."""
+    """
+    End one open job and its instance; where its task may still bring a result, that is watched for.
+
+    The instance is cancelled with it, unless another attempt has brought the result by now.
+    """
     operation = draft.operation(job)
     at_provider = job.status in ("waiting", "collecting")
     watched = at_provider and (job.output is not None or (operation.checks and not operation.drops))
     draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched))
-    draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
-    instance_ended(draft, job)
+    if not succeed_by_kept(draft, job):
+        draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
+        instance_ended(draft, job)
+
+
+def succeed_by_kept(draft: Draft, job: Job) -> bool:
+    """End the instance of *job*, which has ended, with the result of another attempt, if there is one."""
+    kept = draft.state.kept_result(job.key, job.params)
+    if kept is not None:
+        draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=kept.id))
+        instance_ended(draft, job)
+    return kept is not None
+
+
+def is_wanted(draft: Draft, job: Job) -> bool:
+    """Return whether an open job's result is still waited for: its run goes on, and it has none yet."""
+    return not draft.state.dooms(job.step) and draft.state.kept_result(job.key, job.params) is None

@@ -45,6 +45,13 @@ class CancelAsked(Trigger):
 
 
 @dataclass(slots=True, kw_only=True)
+class RetryAsked(Asked):
+    """A person wants a run to go on that failed or was cancelled; *from_step* also does it all again."""
+
+    from_step: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class RunOverdue(Trigger):
     """The run's own deadline has come."""
 

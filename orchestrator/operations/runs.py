@@ -1,6 +1,6 @@
-"""Start a run, cancel it: what a person or a program asks for, checked before anything is stored."""
+"""Start a run, cancel it, let it go on: what a person or a program asks for, checked before it is stored."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from orchestrator.clock import Clock
 from orchestrator.definition.inputs import check_inputs
 from orchestrator.definition.workflow import Workflow
 from orchestrator.engine import triggers as t
-from orchestrator.engine.state import RunState
+from orchestrator.engine.state import RETRIABLE, Instance, RunState
 from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
 from orchestrator.operations.workflows import Library
 from orchestrator.store.rows import IdempotencyKey
@@ -45,6 +45,14 @@ class Started:
 
     state: RunState
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A run that goes on, and the steps of which something had succeeded that is paid for once more."""
+
+    state: RunState
+    paid_again: Sequence[str]
 
 
 class Runs:
@@ -129,11 +137,37 @@ class Runs:
             raise WrongState(f"{run} has ended already: it is {state.status}")
         return await self._driver.handle(run, t.CancelAsked, reason=reason)
 
+    async def retry(self, run: str, from_step: str | None = None) -> Retried:
+        """
+        Let a run go on that failed or was cancelled: what succeeded is kept, the rest is done again.
+
+        Shape:   with *from_step*, that step and all downstream of it are done anew, whatever they have.
+        Errors:  NotFound; InvalidInput for a step that is not there; WrongState.
+        """
+        before = await self.get(run)
+        if before.status not in RETRIABLE:
+            raise WrongState(f"{run} is {before.status}; only a run that failed or was cancelled is retried")
+        if from_step is not None and from_step not in before.steps:
+            message = f"there is no step '{from_step}' (there are: {', '.join(before.steps)})"
+            raise InvalidInput([InputProblem("from", message)])
+        try:
+            after = await self._driver.handle(run, t.RetryAsked, from_step=from_step)
+        except KeyError as gone:
+            # Its definition is as old as the run; the settings may be newer.
+            raise WrongState(f"{run} needs {gone}, which is not configured any more") from gone
+        lost = {key[0] for key, instance in before.instances.items() if _is_lost(instance, after)}
+        return Retried(after, [step for step in before.steps if step in lost])
+
     async def get(self, run: str) -> RunState:
         """Return a run as it is now. Errors: NotFound."""
         if await self._views.run(run) is None:
             raise NotFound(f"no run '{run}'")
         return await self._driver.state(run)
+
+
+def _is_lost(was: Instance, after: RunState) -> bool:
+    """Whether an instance had succeeded and its result counts no more."""
+    return was.status == "succeeded" and after.instances[was.step, was.index].job != was.job
 
 
 def _key(

@@ -78,7 +78,8 @@ def _problems(error: ValidationError, model: type[Body]) -> list[InputProblem]:
     for detail in error.errors(include_url=False, include_input=False):
         message = detail["msg"]
         if detail["type"] == "extra_forbidden":
-            message = f"there is no such field (there are: {', '.join(model.model_fields)})"
+            names = (each.alias or name for name, each in model.model_fields.items())
+            message = f"there is no such field (there are: {', '.join(names)})"
         found.append(InputProblem(_location(detail["loc"]), message))
     return found
 

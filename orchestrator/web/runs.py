@@ -1,4 +1,4 @@
-"""Runs: start one, list them, look at one, cancel it."""
+"""Runs: start one, list them, look at one, cancel it, let it go on."""
 
 import re
 from typing import Annotated, Any, get_args
@@ -32,6 +32,12 @@ class CancelRun(bodies.Body):
     """The body of `POST /runs/{id}/cancel`, which may be left out."""
 
     reason: str | None = Field(default=None, max_length=1000)
+
+
+class RetryRun(bodies.Body):
+    """The body of `POST /runs/{id}/retry`, which may be left out."""
+
+    from_step: str | None = Field(default=None, alias="from", min_length=1, max_length=255)
 
 
 async def start(request: web.Request) -> web.Response:
@@ -93,6 +99,19 @@ async def cancel(request: web.Request) -> web.Response:
     return json_reply(await _show(deps, state), status=202)
 
 
+async def retry(request: web.Request) -> web.Response:
+    """
+    Let a run go on that failed or was cancelled: 202 with the run.
+
+    `paid_again` names the steps that had succeeded and are done anew, because `from` asks for it.
+    """
+    deps = request.app[DEPS]
+    body = await bodies.read(request, RetryRun, optional=True)
+    retried = await deps.runs.retry(request.match_info["run"], body.from_step)
+    shown = await _show(deps, retried.state)
+    return json_reply({**shown, "paid_again": list(retried.paid_again)}, status=202)
+
+
 async def _show(deps: Deps, state: RunState) -> shapes.Object:
     return shapes.run(state, await deps.plans.workflow(state.digest, deps.log.definition))
 
@@ -102,4 +121,5 @@ ROUTES = (
     web.get(f"{PREFIX}/runs", index),
     web.get(f"{PREFIX}/runs/{{run}}", show),
     web.post(f"{PREFIX}/runs/{{run}}/cancel", cancel),
+    web.post(f"{PREFIX}/runs/{{run}}/retry", retry),
 )

@@ -251,6 +251,29 @@ def test_cancelling_a_run_that_has_ended_fails(call: Any, stage: Any, answer: An
 
 
 @pytest.mark.parametrize(
+    ("options", "body", "paid_again", "said"),
+    [
+        ([], {}, [], "run_1 goes on\n"),
+        (
+            ["--from", "model"],
+            {"from": "model"},
+            ["model", "enhance"],
+            "run_1 goes on; paid for again: model, enhance\n",
+        ),
+    ],
+)
+def test_a_retry_says_what_is_paid_for_again(
+    call: Any, stage: Any, answer: Any, options: list[str], body: Any, paid_again: list[str], said: str
+) -> None:
+    stage.on("/runs/run_1/retry", answer({**RUN, "paid_again": paid_again}, 202))
+
+    done = call("runs", "retry", "run_1", *options, "--server", stage.url)
+
+    assert (done.exit_code, done.stdout) == (0, said)
+    assert json.loads(stage.asked[0].body) == body
+
+
+@pytest.mark.parametrize(
     ("options", "body", "said"),
     [
         (["--adopt", "t1"], {"action": "adopt", "task_id": "t1"}, "goes on with the task t1"),

@@ -49,6 +49,12 @@ def test_an_event_without_its_fields_is_told_all_the_same(kind: str) -> None:
             "its time is over",
         ),
         (
+            "run.retried",
+            {"from_step": "pictures", "again": ["pictures", "enhance"]},
+            "goes on: what did not succeed is done again",
+            "pictures, enhance anew",
+        ),
+        (
             "operator.resolved",
             {"job": "job_1", "action": "adopt", "task_id": "t1", "why": "seen there"},
             "a person says: it is the provider's task t1",

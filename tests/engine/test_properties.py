@@ -28,7 +28,7 @@ from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
 from orchestrator.engine.effects import Effect, due_effects, effect_of
 from orchestrator.engine.fold import apply, fold
-from orchestrator.engine.state import Job, RunState
+from orchestrator.engine.state import Instance, Job, RunState
 from orchestrator.errors import Failure
 from orchestrator.outcomes import (
     Accepted,
@@ -123,6 +123,7 @@ VERBS = [
     "later",
     "cancel",
     "overdue",
+    "retry",
 ]
 
 FITTING = {
@@ -259,6 +260,8 @@ class Play:
             verb = fitting[(which + what) % len(fitting)]
         if verb == "later":
             self.world.now += [1, 5, 40, 130][which] * SECOND
+        elif verb == "retry":
+            self.retry([None, "a", "b", "c"][which])
         elif verb in ("cancel", "overdue"):
             self.send(t.CancelAsked if verb == "cancel" else t.RunOverdue)
         elif verb == "callback" and jobs:
@@ -352,6 +355,26 @@ class Play:
         else:
             assert self.send(t.CallbackArrived, **given).events == []
 
+    def retry(self, from_step: str | None) -> None:
+        """A run that has not succeeded goes on; what it has is kept, but for what is to be had anew."""
+        before = self.world.run
+        events = self.send(t.RetryAsked, room=1, from_step=from_step).events
+        if before.status not in ("failed", "cancelled"):
+            assert events == []
+            return
+        assert isinstance(events[0], e.RunRetried)
+        after = self.world.run
+        for key, was in before.instances.items():
+            now = after.instances[key]
+            if key[0] in events[0].again:
+                assert now.job != was.job or was.job is None, "an old result took the place of a new one"
+            elif was.status == "succeeded" and not self._is_other_item(before, key):
+                assert (now.status, now.job) == ("succeeded", was.job), "it is paid for again"
+
+    def _is_other_item(self, before: RunState, key: Any) -> bool:
+        was, now = before.steps[key[0]].digests, self.world.run.steps[key[0]].digests
+        return key[1] is not None and was[key[1] : key[1] + 1] != now[key[1] : key[1] + 1]
+
     # --- the end ---
 
     def end(self, silent: bool) -> None:
@@ -430,15 +453,21 @@ def _fits(steps: Any, state: RunState, event: e.Event, resubmitted: set[str]) ->
     assert event.at >= state.last_at
     if isinstance(event, e.StepStarted | e.StepExpanded):
         key = event.step, event.index
-        assert key not in state.instances or isinstance(event, e.StepExpanded), "a step begins once"
-        assert all(state.steps[need].has_ended for need in steps[event.step].needs)
+        begun = state.instances.get(key) if isinstance(event, e.StepStarted) else None
+        assert begun is None or begun.status == "pending", "a step begins once"
+        assert all(state.steps[need].has_ended for need in _comes_before(steps, event.step))
         condition = steps[event.step].condition
         assert not state.cancelling or (condition is not None and condition.asks_status)
         assert not state.halting
     if isinstance(event, e.StepExpanded):
-        assert event.step not in state.steps, "a step begins once"
+        assert event.step not in state.steps or state.steps[event.step].status == "pending"
     if isinstance(event, e.StepSucceeded | e.StepFailed | e.StepSkipped | e.StepCancelled):
         _ends_once(state, event)
+    if isinstance(event, e.StepSucceeded) and event.job is not None:
+        winner = state.jobs[event.job]
+        assert winner.late or winner.status == "succeeded"
+        if winner.key == (event.step, event.index):
+            assert winner.attempt > state.instances[winner.key].stale, "an old result is taken for a new one"
     if isinstance(event, e.JobCreated):
         _is_the_next_attempt(steps, state, event, resubmitted)
     if isinstance(event, e.JobSubmitting):
@@ -463,6 +492,11 @@ def _fits(steps: Any, state: RunState, event: e.Event, resubmitted: set[str]) ->
         assert all(step.has_ended for step in state.steps.values())
 
 
+def _comes_before(steps: Any, step: str) -> set[str]:
+    needs = set(steps[step].needs)
+    return needs.union(*(_comes_before(steps, need) for need in needs))
+
+
 def _ends_once(state: RunState, event: e.StepEvent) -> None:
     instance = state.instances.get((event.step, event.index))
     step = state.steps.get(event.step)
@@ -476,16 +510,20 @@ def _ends_once(state: RunState, event: e.StepEvent) -> None:
 
 
 def _is_the_next_attempt(steps: Any, state: RunState, event: e.JobCreated, resubmitted: set[str]) -> None:
-    earlier = [job for job in state.jobs.values() if job.key == (event.step, event.index)]
-    assert not any(job.is_open or job.status == "succeeded" for job in earlier)
-    assert event.attempt == len(earlier) + 1
-    assert state.instances[event.step, event.index].status == "running"
+    instance, step = state.instances[event.step, event.index], steps[event.step]
+    all_earlier = [job for job in state.jobs.values() if job.key == (event.step, event.index)]
+    assert not any(job.is_open for job in all_earlier)
+    assert event.attempt == len(all_earlier) + 1
+    for job in all_earlier[instance.stale :]:
+        brought = job.late or job.status == "succeeded"
+        assert not brought or job.params != event.params, "what was paid for is bought again"
+    assert instance.status == "running"
     assert not state.has_ended
     assert not state.dooms(event.step), "something new is begun that would be cancelled"
-    step = steps[event.step]
+    earlier = all_earlier[instance.base :]
     unsure = [job.id for job in earlier if job.error is not None and job.error["class"] == "uncertain"]
     beyond = [job for job in unsure if step.on_uncertain == "resubmit" or job in resubmitted]
-    assert event.attempt <= step.retry.attempts + len(beyond)
+    assert len(earlier) + 1 <= step.retry.attempts + len(beyond)
     last = earlier[-1].error if earlier else None
     if last is not None and last["class"] not in step.retry.on:
         assert earlier[-1].id in beyond, "it would be paid for again, and nobody said so"
@@ -493,16 +531,23 @@ def _is_the_next_attempt(steps: Any, state: RunState, event: e.JobCreated, resub
 
 def _nothing_done_is_undone(before: RunState, decision: Decision) -> None:
     after = decision.state
+    retried = any(isinstance(event, e.RunRetried) for event in decision.events)
     for was, now in _pairs(before, after):
-        if was.status in ENDED:
+        # Only `run.retried` brings back what has ended, and never a job.
+        if was.status in ENDED and (isinstance(was, Job) or not (retried or _is_retried(before, was))):
             assert (was.status, was.error, was.finished_at) == (now.status, now.error, now.finished_at)
     for job in before.jobs.values():
         if job.status == "succeeded" or job.late:
             now = after.jobs[job.id]
             assert (job.output, job.artifacts, job.credits) == (now.output, now.artifacts, now.credits)
-    if before.has_ended:
+    if before.has_ended and not retried:
         assert (before.status, before.outputs, before.error) == (after.status, after.outputs, after.error)
         assert not [x for x in decision.events if isinstance(x, e.StepEvent | e.JobCreated | e.JobSubmitting)]
+
+
+def _is_retried(before: RunState, row: Any) -> bool:
+    """Whether it is an item of a list that is to be evaluated again."""
+    return isinstance(row, Instance) and before.steps[row.step].status == "pending"
 
 
 def _pairs(before: RunState, after: RunState) -> Iterator[tuple[Any, Any]]:
@@ -543,16 +588,32 @@ def _play(kit: SimpleNamespace, shape: Any, room: int) -> Play:
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(shape=SHAPES, room=st.sampled_from([0, 9]), moves=SCRIPTS, silent=st.booleans())
+@given(
+    shape=SHAPES,
+    room=st.sampled_from([0, 9]),
+    moves=SCRIPTS,
+    silent=st.booleans(),
+    retries=st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=2),
+)
 def test_whatever_happens_the_promises_hold_and_the_run_ends(
-    kit: SimpleNamespace, shape: Any, room: int, moves: list[tuple[str | None, int, int]], silent: bool
+    kit: SimpleNamespace,
+    shape: Any,
+    room: int,
+    moves: list[tuple[str | None, int, int]],
+    silent: bool,
+    retries: list[str | None],
 ) -> None:
     play = _play(kit, shape, room)
 
     for move in moves:
         play.move(*move)
-
     play.end(silent)
+    for from_step in retries:
+        play.retry(from_step)
+        for move in moves[:8]:
+            play.move(*move)
+        silent = not silent
+        play.end(silent)
 
 
 @pytest.mark.parametrize("kind", e.KINDS.values(), ids=lambda kind: kind.type)

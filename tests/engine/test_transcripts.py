@@ -6,7 +6,7 @@ empty line. Set ORCHESTRATOR_REWRITE=1 to write the stories anew, and read the d
 
     step NAME STYLE [needs=a,b] [for_each=a,b] [attempts=3] [fail_fast] …   the workflow
     workflow [timeout_s=60] [output=draw.output]
-    start [room]                   and later: later SECONDS, cancel, overdue
+    start [room]                   and later: later SECONDS, cancel, overdue, retry [STEP]
     resolve JOB ACTION [TASK]      a person settles an uncertain submit
     VERB JOB …                     something happened to a job: `draw`, `draw[0]`, `draw#2` (attempt 2)
 
@@ -102,6 +102,8 @@ class Storyteller:
             case (("cancel" | "overdue"), _):
                 kind = t.CancelAsked if verb == "cancel" else t.RunOverdue
                 return self._told(self.world.send(kind))
+            case "retry", rest:
+                return self._told(self.world.send(t.RetryAsked, from_step=rest[0] if rest else None))
             case _, (job, *rest):
                 return self._about(verb, job, rest)
         return []
@@ -112,11 +114,11 @@ class Storyteller:
         if "for_each" in given:
             given["for_each"] = text(str(given["for_each"]))
         if "params" in given:
-            given["params"] = (
-                text("broken")
-                if given["params"] == "broken"
-                else self.kit.Given(lambda scope: {"colour": "loud"})
-            )
+            given["params"] = {
+                "broken": text("broken"),
+                "loud": self.kit.Given(lambda scope: {"colour": "loud"}),
+                "item": self.kit.Given(lambda scope: {"image": scope["item"]}),
+            }[str(given["params"])]
         return self.kit.step(name, style, condition=given.pop("if", None), **given)
 
     def _about(self, verb: str, name: str, words: list[str]) -> list[str]:

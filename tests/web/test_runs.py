@@ -7,11 +7,15 @@ import pytest
 from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 
+from orchestrator.engine.events import decode
+from orchestrator.engine.fold import fold
 from orchestrator.engine.triggers import SubmitAnswered
 from orchestrator.errors import Failure
 from orchestrator.operations.plans import Plans, Sending
-from orchestrator.outcomes import Rejected
+from orchestrator.outcomes import Done, Rejected
 from orchestrator.runtime.worker import Worker
+from orchestrator.store.projection import run_row
+from orchestrator.store.sqlite import SqliteStore
 
 Client = TestClient[Request, Application]
 Start = Callable[..., Awaitable[dict[str, Any]]]
@@ -325,3 +329,91 @@ async def _refuse_the_submit(worker: Worker, run: str) -> None:
     job = next(iter((await worker.state(run)).jobs))
     outcome = Rejected(Failure("invalid_request", "no"))
     await worker.handle(run, SubmitAnswered, job=job, outcome=outcome)
+
+
+# --- retry -----------------------------------------------------------------------------------
+
+
+async def test_a_run_that_failed_goes_on_as_the_same_run(
+    client: Client, start: Start, worker: Worker
+) -> None:
+    run = await start()
+    await _refuse_the_submit(worker, run["id"])
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry")
+
+    shown = await answer.json()
+    assert answer.status == 202
+    assert (shown["id"], shown["digest"], shown["status"]) == (run["id"], run["digest"], "running")
+    assert (shown["error"], shown["finished_at"], shown["paid_again"]) == (None, None, [])
+    assert [(step["status"], step["attempt"]) for step in shown["steps"]] == [("running", 2)]
+    listed = await (await client.get("/api/v1/runs?status=running")).json()
+    assert [item["id"] for item in listed["items"]] == [run["id"]]
+
+
+async def test_the_answer_names_what_is_paid_for_again(client: Client, start: Start, worker: Worker) -> None:
+    run = await start()
+    job = run["steps"][0]["job"]
+    await client.post(f"/api/v1/runs/{run['id']}/cancel")
+    await worker.handle(run["id"], SubmitAnswered, job=job, outcome=Done(output={"uuid": "u"}, credits=1))
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry", json={"from": "model"})
+
+    shown = await answer.json()
+    assert (answer.status, shown["status"], shown["paid_again"]) == (202, "running", ["model"])
+    assert shown["credits"] == {"pizi": 1}
+    retried = await (await client.get(f"/api/v1/runs/{run['id']}/events?type=run.retried")).json()
+    assert [event["data"]["from_step"] for event in retried["items"]] == ["model"]
+
+
+async def test_a_run_that_goes_on_is_not_retried(client: Client, start: Start) -> None:
+    run = await start()
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry")
+
+    assert answer.status == 409
+    assert "only a run that failed or was cancelled is retried" in (await answer.json())["detail"]
+
+
+async def test_of_two_who_retry_at_the_same_moment_one_is_told_that_it_was_too_late(
+    client: Client, start: Start, worker: Worker
+) -> None:
+    run = await start()
+    await _refuse_the_submit(worker, run["id"])
+
+    answers = await asyncio.gather(*(client.post(f"/api/v1/runs/{run['id']}/retry") for _ in range(2)))
+
+    assert sorted(answer.status for answer in answers) == [202, 409]
+    assert len((await worker.state(run["id"])).jobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "location"),
+    [({"from": "modl"}, "from"), ({"from": 1}, "from"), ({"from_step": "model"}, "from_step")],
+)
+async def test_a_retry_with_a_wrong_body_changes_nothing(
+    client: Client, start: Start, worker: Worker, body: Any, location: str
+) -> None:
+    run = await start()
+    await _refuse_the_submit(worker, run["id"])
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry", json=body)
+
+    assert answer.status == 422
+    assert [error["location"] for error in (await answer.json())["errors"]] == [location]
+    assert (await worker.state(run["id"])).status == "failed"
+
+
+async def test_a_retried_run_is_the_same_when_its_log_is_folded_again(
+    client: Client, start: Start, worker: Worker, store: SqliteStore
+) -> None:
+    run = await start()
+    await _refuse_the_submit(worker, run["id"])
+
+    await client.post(f"/api/v1/runs/{run['id']}/retry")
+
+    state = await worker.state(run["id"])
+    records = await store.read(run["id"])
+    assert fold(decode(record.type, record.data) for record in records) == state
+    row = await store.run(run["id"])
+    assert row == run_row(state)
