@@ -163,7 +163,7 @@ class Folder:
 
     async def close(self) -> None:
         """Wait for what is being written."""
-        while self._writer is not None:
+        while self._writer is not None and not self._writer.done():
             await asyncio.wait([self._writer])
         self._thread.shutdown()
         self._syncers.shutdown()

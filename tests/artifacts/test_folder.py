@@ -112,6 +112,18 @@ async def test_a_put_whose_caller_gives_up_does_not_disturb_its_neighbours(folde
     assert await folder.read(await neighbour) == b"neighbour"
 
 
+async def test_a_folder_whose_writing_was_cancelled_before_it_began_can_be_closed(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    put = asyncio.create_task(folder.put(b"too late"))
+    await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task(), put}:
+        task.cancel()
+
+    async with asyncio.timeout(5):
+        await folder.close()
+    put.cancel()
+
+
 async def test_what_was_never_put_is_not_found(folder: Folder) -> None:
     with pytest.raises(NotFound):
         await folder.read(ABSENT)
