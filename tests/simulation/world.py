@@ -145,11 +145,13 @@ class World:
 
     async def _serve(self, settings: Settings, leave: asyncio.Event) -> None:
         async with app.build(settings, clock=self.clock).running() as server:
-            self._server = server
             left = asyncio.ensure_future(leave.wait())
             ends: list[asyncio.Future[Any]] = [left, server.failed]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            self._server = None
+            self._server = server
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._server = None
             if server.failed.done():
                 server.failed.result()
 
