@@ -20,7 +20,7 @@ from orchestrator import receiver, telemetry
 from orchestrator import web as admin
 from orchestrator.artifacts.folder import Folder
 from orchestrator.artifacts.links import signed_links
-from orchestrator.artifacts.sniff import describe_file
+from orchestrator.artifacts.wholeness import unreadable
 from orchestrator.clock import Clock, SystemClock, rfc3339
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
@@ -333,19 +333,19 @@ def _file_taker(images: Images, folder: Folder) -> Callable[[str, bool], Awaitab
     async def take(value: str, must_be_image: bool) -> str:
         try:
             if value.startswith("data:"):
-                artifact = await images.internalize(value)
-                digest, media_type = artifact.digest, artifact.media_type
+                digest = (await images.internalize(value)).digest
             else:
                 digest = value.removeprefix("artifact:")
-                media_type = await asyncio.to_thread(lambda: describe_file(folder.path(digest)).media_type)
-        except ImageProblem as problem:
-            raise ValueError(problem.failure.message) from problem
+            path = folder.path(digest)
+            problem = await asyncio.to_thread(unreadable, path)
+        except ImageProblem as error:
+            raise ValueError(error.failure.message) from error
         except (NotFound, FileNotFoundError):
             raise ValueError(
                 "there is no such artifact here; upload it with POST /api/v1/artifacts"
             ) from None
-        if must_be_image and not media_type.startswith("image/"):
-            raise ValueError(f"is no image that can be read: its bytes are {media_type}")
+        if must_be_image and problem is not None:
+            raise ValueError(f"is no image that can be read: {problem}")
         return f"artifact:{digest}"
 
     return take

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 SETTINGS = """
 [listen]
@@ -63,8 +65,6 @@ def ask(orchestrator: Any, place: tuple[Path, str]) -> Any:
 @pytest.fixture(scope="module")
 def run(ask: Any, place: tuple[Path, str]) -> dict[str, Any]:
     """A run that has been waited for."""
-    from PIL import Image
-
     Image.new("RGB", (300, 300), "navy").save(place[0] / "bag.png")
     done = ask(
         "run", "fashion-shoot", "-i", "product_images=@bag.png", "--label", "order=12", "--wait", "--json"
@@ -142,12 +142,12 @@ def test_workflows_and_connections_are_listed(ask: Any, run: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["run", "fashion-shoot"], 2, "  inputs.product_images: "),
+        (["run", "fashion-shoot"], 2, "orchestrator: inputs.product_images: is required\n"),
         (["run", "fashion-shot"], 2, "no workflow 'fashion-shot' (there are: fashion-shoot)"),
         (["run", "fashion-shoot", "-i", "gendr=male"], 2, "did you mean 'gender'?"),
         (["runs", "show", "run_x"], 2, "no run 'run_x'"),
-        (["runs", "list", "--status", "runing"], 2, "  status: 'runing' is none of"),
-        (["events", "--type", "jub.*"], 2, "  type: no event is called 'jub.*'"),
+        (["runs", "list", "--status", "runing"], 2, "orchestrator: status: 'runing' is none of"),
+        (["events", "--type", "jub.*"], 2, "orchestrator: type: no event is called 'jub.*'"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(
@@ -160,12 +160,23 @@ def test_what_cannot_be_done_is_told_in_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+def test_a_picture_that_was_cut_off_costs_nothing(ask: Any, place: tuple[Path, str]) -> None:
+    whole = BytesIO()
+    Image.effect_noise((200, 200), 50).save(whole, "PNG")
+    (place[0] / "half.png").write_bytes(whole.getvalue()[:5000])
+
+    done = ask("run", "fashion-shoot", "-i", "product_images=@half.png")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "inputs.product_images[0]: is no image that can be read" in done.stderr
+
+
 def test_a_run_that_has_ended_cannot_be_cancelled(ask: Any, run: dict[str, Any]) -> None:
     done = ask("runs", "cancel", run["id"])
 
     assert (done.returncode, done.stderr) == (
         1,
-        f"orchestrator: Conflict: {run['id']} has ended already: it is succeeded\n",
+        f"orchestrator: {run['id']} has ended already: it is succeeded\n",
     )
 
 
