@@ -70,6 +70,7 @@ class Audit:
         for delivery in deliveries:
             assert delivery.verdict != "pending", f"{delivery.id} was never settled"
         for state in states:
+            world.ends[state.id] = state.status if state.error is None else state.error["class"]
             _has_ended_for_a_reason(world, state)
             _paid_once(world, state)
         _tasks_are_accounted_for(world, states)

@@ -1,7 +1,20 @@
-"""Tells what was simulated, added up over all histories: the figures of `docs/reliability.md`."""
+"""Every simulation in virtual time; and what was simulated, added up, for `docs/reliability.md`."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
+import structlog
+
+from tests.simulation.virtual_time import watch_databases
+
+
+@pytest.fixture(autouse=True)
+def _quiet_and_watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    watch_databases(monkeypatch)
+    with structlog.testing.capture_logs():
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

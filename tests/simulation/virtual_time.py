@@ -197,10 +197,11 @@ def watch_databases(patch: pytest.MonkeyPatch) -> None:
 
     async def execute_unless_dead(self: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
         life = LIFE.get()
-        if life is not None and life.is_dead and getattr(function, "__name__", "") != "close":
-            raise sqlite3.OperationalError("the dead do not write")
-        if life is not None and self is life.databases[0] and _loop().disk_is_full:
-            raise _disk_is_full()
+        if life is not None and getattr(function, "__name__", "") != "close":
+            if life.is_dead:
+                raise sqlite3.OperationalError("the dead do not write")
+            if self is life.databases[0] and _loop().disk_is_full:
+                raise _disk_is_full()
         return await counted(execute(self, function, *args, **kwargs))  # type: ignore[no-untyped-call]
 
     async def connect_counted(self: Any) -> Any:

@@ -87,6 +87,7 @@ class World:
         self.outside = Outside()
         self.providers: Running
         self.credentials: list[str] = []
+        self.ends: dict[str, str] = {}
         self._people: aiohttp.ClientSession
         self._server: app.Running | None = None
         self._ended = asyncio.Event()
