@@ -17,6 +17,7 @@ from orchestrator.cli import (
     connections,
     deliveries,
     demo,
+    doctor,
     events,
     jobs,
     run,
@@ -73,6 +74,7 @@ for _command in (
     deliveries.deliveries,
     workflows.workflows,
     connections.connections,
+    doctor.doctor,
 ):
     cli.add_command(_command)
 

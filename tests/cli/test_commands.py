@@ -21,6 +21,7 @@ COMMANDS = [
     "deliveries",
     "workflows",
     "connections",
+    "doctor",
 ]
 
 RUN: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """The store in one SQLite file: log, inbox, schedule and views, for one server."""
 
+from orchestrator.store.sqlite.inspection import Inspection, inspect
 from orchestrator.store.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore"]
+__all__ = ["Inspection", "SqliteStore", "inspect"]

@@ -15,6 +15,11 @@ class LockFile:
         self._path = database.with_name(database.name + ".lock")
         self._fd: int | None = None
 
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there; it stays when nobody holds it."""
+        return self._path.exists()
+
     def take(self) -> None:
         """Take the lock. Errors: StoreInUse when another process has it; StoreUnavailable."""
         try:

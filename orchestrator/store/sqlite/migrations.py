@@ -52,15 +52,21 @@ def migrate(db: sqlite3.Connection, migrations: list[Migration], now: int) -> No
     Errors:  StoreUnavailable when the database is newer than that, or was brought where it
              is by other migrations than these; nothing was changed then.
     """
-    with_table = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone()
-    applied = dict(db.execute("SELECT number, checksum FROM migrations")) if with_table else {}
-    _check(applied, migrations)
+    done = applied(db)
+    check(done, migrations)
     for migration in migrations:
-        if migration.number not in applied:
+        if migration.number not in done:
             _apply(db, migration, now)
 
 
-def _check(applied: dict[int, str], migrations: list[Migration]) -> None:
+def applied(db: sqlite3.Connection) -> dict[int, str]:
+    """Return the migrations that the database went through: their checksums by number."""
+    with_table = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone()
+    return dict(db.execute("SELECT number, checksum FROM migrations")) if with_table else {}
+
+
+def check(applied: dict[int, str], migrations: list[Migration]) -> None:
+    """Errors: StoreUnavailable when this version cannot go on from where the database is."""
     newest = max(migration.number for migration in migrations)
     if applied and max(applied) > newest:
         raise StoreUnavailable(

@@ -1,0 +1,100 @@
+"""What a doctor finds, and the findings that need nobody else: versions, folders, workflow files."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.operations.workflows import Found
+
+SQLITE_MENDED = (3, 51, 3)
+"""The first SQLite without the bug that can damage a write-ahead log."""
+
+_FREE_LEAST, _FREE_GOOD = 100 * 10**6, 10**9
+"""Bytes on a disk: with less than the first a server stops soon, with less than the second some day."""
+
+_TOLD = 5
+"""How many problems of workflow files are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One thing that was looked at.
+
+    *ok* None: it may do, but somebody should know. *advice*: what to do, where something is to be done.
+    """
+
+    check: str
+    ok: bool | None
+    message: str
+    advice: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {"check": self.check, "ok": self.ok, "message": self.message, "advice": self.advice}
+
+
+def sqlite_version(version: tuple[int, ...]) -> Finding:
+    """Judge the SQLite that this Python brings."""
+    text = ".".join(map(str, version))
+    if version >= SQLITE_MENDED:
+        return Finding("sqlite", True, f"version {text}")
+    return Finding(
+        "sqlite",
+        None,
+        f"version {text}: before 3.51.3 a database can be damaged when two programs write to it, or tidy "
+        "its write-ahead log, at the same moment",
+        "the server alone is safe, as it writes through one connection; let no other program write to the "
+        "file or run checkpoints on it, or use a Python with a newer SQLite",
+    )
+
+
+def folder(check: str, path: Path) -> Finding:
+    """Judge a folder that the server will write to; it may not be there yet."""
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        return Finding(check, False, f"{there} is no folder", "move that file away, or name another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            check,
+            False,
+            f"{there} cannot be written by this user",
+            "give it to the user that the server runs as, and call the doctor as that user",
+        )
+    free = shutil.disk_usage(there).free
+    message = f"{path} can be written, {free / 10**9:.1f} GB free"
+    if free < _FREE_GOOD:
+        ok = None if free >= _FREE_LEAST else False
+        return Finding(check, ok, message, "make room: with a full disk nothing is submitted or received")
+    return Finding(check, True, message)
+
+
+def workflows(found: Found) -> list[Finding]:
+    """Judge the workflow files: the server does not start with one that is wrong."""
+    findings = [
+        Finding("workflows", False, str(problem), "mend it; `orchestrator validate` checks it alone")
+        for problem in found.errors[:_TOLD]
+    ]
+    if (more := len(found.errors) - _TOLD) > 0:
+        findings.append(Finding("workflows", False, f"{more} more problems", "see `orchestrator validate`"))
+    if findings:
+        return findings
+    if not found.workflows:
+        return [Finding("workflows", None, "there are none", "put definitions into the folder of workflows")]
+    names = ", ".join(sorted(found.workflows))
+    return [Finding("workflows", True, f"{len(found.workflows)} valid: {names}")]
+
+
+def clock(skew_s: float | None, host: str | None) -> Finding:
+    """Judge this machine's clock by how far it is from that of *host*; None where nobody told the time."""
+    if skew_s is None:
+        return Finding("clock", None, "nobody was asked what time it is")
+    message = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} {host}"
+    advice = "let the clock be set by NTP: logins and signed links depend on it"
+    if abs(skew_s) > 30:
+        return Finding("clock", False, message, advice)
+    if abs(skew_s) > 5:
+        return Finding("clock", None, message, advice)
+    return Finding("clock", True, f"agrees with {host}")
