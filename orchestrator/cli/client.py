@@ -15,6 +15,7 @@ import click
 from orchestrator.cli.trouble import FAILED, WRONG, Trouble, Unreachable
 
 DEFAULT_SERVER = "http://127.0.0.1:8081"
+VARIABLES = ("ORCHESTRATOR_SERVER", "ORCHESTRATOR_API_KEY")
 TIMEOUT_S = 30.0
 QUIET_S = 60.0
 """How long a stream may say nothing before it is opened anew; nothing is lost by that."""
@@ -249,6 +250,16 @@ def with_client(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def call(*args: Any, server: str, **kwargs: Any) -> Any:
+        _check_variables()
         return command(Client(server, os.environ.get("ORCHESTRATOR_API_KEY")), *args, **kwargs)
 
     return call
+
+
+def _check_variables() -> None:
+    """Refuse a misspelt variable: a command that is not told its server asks, and spends, at another one."""
+    if any(name.startswith("ORCHESTRATOR_") and name not in VARIABLES for name in os.environ):
+        # Imported here: nearly always there is nothing to check, and this takes its time.
+        from orchestrator.settings import check_variables
+
+        check_variables(os.environ)

@@ -16,7 +16,7 @@ environment that is an argument, so that the real one cannot be read by accident
 """
 
 from orchestrator.settings.keys import ensure_secret_keys
-from orchestrator.settings.reading import load
+from orchestrator.settings.reading import check_variables, load
 from orchestrator.settings.schema import (
     Limits,
     Listen,
@@ -33,6 +33,7 @@ __all__ = [
     "Listen",
     "Settings",
     "callback_base",
+    "check_variables",
     "connection_tables",
     "ensure_secret_keys",
     "load",

@@ -58,6 +58,20 @@ def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def check_variables(environ: Mapping[str, str]) -> None:
+    """
+    Look for misspelt variables on behalf of a command that reads no settings.
+
+    Errors:  SettingsError, naming each.
+    """
+    given = [name for name, text in sorted(environ.items()) if name.startswith(PREFIX) and text]
+    unknown = [
+        _unknown_variable(name) for name in given if name not in NOT_SETTINGS and not _is_known(_path(name))
+    ]
+    if unknown:
+        raise SettingsError("\n".join(unknown))
+
+
 def known_paths() -> Iterator[SettingPath]:
     """Yield the path of every setting but those of the connections, in the order of the class."""
     for name, info in Settings.model_fields.items():
@@ -116,7 +130,7 @@ def _read_environment(
     for name, text in sorted(given.items(), key=lambda item: (item[0].count("__"), item[0])):
         if name in NOT_SETTINGS:
             continue
-        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        path = _path(name)
         if not _is_known(path):
             problems.append(_unknown_variable(name))
             continue
@@ -131,6 +145,10 @@ def _read_environment(
             value = {key: value}
         table = _laid_over(table, value)
     return table
+
+
+def _path(name: str) -> SettingPath:
+    return tuple(name.removeprefix(PREFIX).lower().split("__"))
 
 
 def _is_known(path: SettingPath) -> bool:

@@ -84,6 +84,17 @@ def test_a_refusal_ends_with_the_code_of_whose_fault_it_is(
     assert (told.value.exit_code, told.value.message) == (exit_code, "No")
 
 
+def test_a_misspelt_variable_does_not_lead_to_another_server(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/runs", answer({"items": []}))
+    settings = {"ORCHESTRATOR_SERVER": stage.url, "ORCHESTRATOR_PUBLIC_URL": "https://hooks.example.com"}
+
+    done = call("runs", "list", env={"ORCHESTRATOR_SERVRE": stage.url})
+
+    assert done.exit_code == 2
+    assert "ORCHESTRATOR_SERVRE is not a setting (did you mean 'ORCHESTRATOR_SERVER'?)" in done.stderr
+    assert call("runs", "list", env=settings).exit_code == 0
+
+
 def test_a_missing_key_is_told_by_the_name_of_its_variable(stage: Any, answer: Any) -> None:
     stage.on("/runs", answer({"title": "Unauthorized"}, 401, PROBLEM))
 
