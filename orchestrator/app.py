@@ -8,6 +8,7 @@ nothing new is taken, submits in flight are waited for, everything else is left 
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -305,8 +306,10 @@ async def _listen(
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
+        # asyncio's own sentence repeats the address; a name that cannot be resolved has no number above 0.
+        reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another in [listen]"
+            f"cannot listen on {host}:{port}: {reason}; choose another in [listen]"
         ) from error
     bound_host, bound_port = runner.addresses[0][:2]
     return f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"

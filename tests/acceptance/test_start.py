@@ -51,7 +51,7 @@ def test_a_port_that_is_taken_is_named(orchestrator: Any, settle: Any) -> None:
         done = orchestrator("serve", folder=settle('callbacks = "off"\n' + LISTEN.format(port=port)))
 
     assert done.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another" in done.stderr
     assert "Traceback" not in done.stderr
 
 
