@@ -4,27 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pydantic import SecretStr
-
 from orchestrator.providers.base import (
     Callback,
     CallbackMeaning,
-    ConnectionSettings,
     Connector,
     Exchange,
-    Failed,
-    Login,
     Operation,
     Output,
     Params,
-    Reply,
     Request,
-    Retry,
     Submit,
     SubmitOutcome,
     Task,
     Waiting,
 )
+from orchestrator.providers.keyed import Keyed
 from orchestrator.providers.pixu import answers, exchanges, outputs
 from orchestrator.providers.pixu.params import Composition, CreateModel, CreateModelFromUrl, StrictPortrait
 from orchestrator.providers.pixu.settings import PixuSettings
@@ -36,39 +30,21 @@ def connect(settings: PixuSettings) -> Connector:
     return PixuConnector(settings)
 
 
-class PixuConnector:
+class PixuConnector(Keyed):
     """One account at Pixu."""
 
     kind = "pixu"
 
     def __init__(self, settings: PixuSettings) -> None:
-        self.settings: ConnectionSettings = settings
-        self.operations: Mapping[str, Operation] = {
-            operation.name: operation for operation in _operations(settings)
-        }
-        self._api_key = settings.api_key
+        super().__init__(settings, settings.api_key, _operations(settings))
 
     def headers(self, token: str | None) -> Mapping[str, str]:
         """Return no header: the key travels in the body."""
         return {}
 
-    def secrets(self) -> Sequence[SecretStr]:
-        """Return the key."""
-        return [self._api_key]
-
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
-        """Return None: the key itself is sent with every request."""
-        return None
-
     def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
         """Say what a delivery means: the verdict, as nobody can be asked."""
         return answers.read_callback(callback, task.params)
-
-    def read_credits(self, reply: Reply) -> float | None:
-        """Pixu documents no balance."""
-        return None
 
 
 def _operations(settings: PixuSettings) -> Sequence[Operation]:

@@ -1,27 +1,21 @@
 """One account at Pixza: its operations, its credentials, its callbacks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-from pydantic import SecretStr
 
 from orchestrator.providers.at_once import at_once
 from orchestrator.providers.base import (
     Callback,
     CallbackMeaning,
-    ConnectionSettings,
     Connector,
-    Exchange,
-    Failed,
-    Login,
     Operation,
     Reply,
     Request,
-    Retry,
     Task,
     Waiting,
 )
 from orchestrator.providers.identifiers import at
+from orchestrator.providers.keyed import Keyed
 from orchestrator.providers.pixza import answers, exchanges, outputs
 from orchestrator.providers.pixza.models import MODELS
 from orchestrator.providers.pixza.params import ById, Generate, Nothing
@@ -34,31 +28,13 @@ def connect(settings: PixzaSettings) -> Connector:
     return PixzaConnector(settings)
 
 
-class PixzaConnector:
+class PixzaConnector(Keyed):
     """One account at Pixza."""
 
     kind = "pixza"
 
     def __init__(self, settings: PixzaSettings) -> None:
-        self.settings: ConnectionSettings = settings
-        self.operations: Mapping[str, Operation] = {
-            operation.name: operation for operation in (_generate(settings), *_at_once())
-        }
-        self._api_key = settings.api_key
-
-    def headers(self, token: str | None) -> Mapping[str, str]:
-        """Return the header that carries the key."""
-        return {"Authorization": f"Bearer {self._api_key.get_secret_value()}"}
-
-    def secrets(self) -> Sequence[SecretStr]:
-        """Return the key, which is secret although it begins with pk_."""
-        return [self._api_key]
-
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
-        """Return None: the key itself is sent with every request."""
-        return None
+        super().__init__(settings, settings.api_key, (_generate(settings), *_at_once()))
 
     def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
         """Say what a delivery means: a hint at most."""

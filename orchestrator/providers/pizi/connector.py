@@ -1,33 +1,27 @@
 """One account at Pizi: its operations, its credentials, its callbacks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
-
-from pydantic import SecretStr
 
 from orchestrator.providers.at_once import at_once
 from orchestrator.providers.base import (
     Accepts,
     Callback,
     CallbackMeaning,
-    ConnectionSettings,
     Connector,
     Done,
-    Exchange,
-    Failed,
-    Login,
     Operation,
     Output,
     Params,
     Reply,
     Request,
-    Retry,
     SubmitOutcome,
     Task,
     Waiting,
 )
 from orchestrator.providers.identifiers import at
+from orchestrator.providers.keyed import Keyed
 from orchestrator.providers.pizi import answers, exchanges, outputs
 from orchestrator.providers.pizi.exchanges import MODEL, PICTURES
 from orchestrator.providers.pizi.params import (
@@ -47,31 +41,13 @@ def connect(settings: PiziSettings) -> Connector:
     return PiziConnector(settings)
 
 
-class PiziConnector:
+class PiziConnector(Keyed):
     """One account at Pizi."""
 
     kind = "pizi"
 
     def __init__(self, settings: PiziSettings) -> None:
-        self.settings: ConnectionSettings = settings
-        self.operations: Mapping[str, Operation] = {
-            operation.name: operation for operation in (*_tasks(settings), *_at_once())
-        }
-        self._api_key = settings.api_key
-
-    def headers(self, token: str | None) -> Mapping[str, str]:
-        """Return the header that carries the key."""
-        return {"Authorization": f"Bearer {self._api_key.get_secret_value()}"}
-
-    def secrets(self) -> Sequence[SecretStr]:
-        """Return the key."""
-        return [self._api_key]
-
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
-        """Return None: the key itself is sent with every request."""
-        return None
+        super().__init__(settings, settings.api_key, (*_tasks(settings), *_at_once()))
 
     def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
         """Say what a delivery means: a hint at most."""

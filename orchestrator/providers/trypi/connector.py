@@ -1,27 +1,16 @@
 """One account at Trypi: its operations and its credentials."""
 
-from collections.abc import Callable, Mapping, Sequence
-
-from pydantic import SecretStr
+from collections.abc import Sequence
 
 from orchestrator.providers.at_once import at_once
 from orchestrator.providers.base import (
-    Callback,
-    CallbackMeaning,
-    ConnectionSettings,
     Connector,
-    Exchange,
-    Failed,
-    Login,
-    Meaningless,
     Operation,
-    Reply,
     Request,
-    Retry,
-    Task,
     Waiting,
 )
 from orchestrator.providers.identifiers import at
+from orchestrator.providers.keyed import Keyed
 from orchestrator.providers.prices import price
 from orchestrator.providers.trypi import answers, exchanges, outputs
 from orchestrator.providers.trypi.params import ByAvatarId, ByJobId, GenerateAvatar, ListAvatars, SaveAvatar
@@ -36,39 +25,13 @@ def connect(settings: TrypiSettings) -> Connector:
     return TrypiConnector(settings)
 
 
-class TrypiConnector:
-    """One account at Trypi."""
+class TrypiConnector(Keyed):
+    """One account at Trypi, which is given no callback URL and documents no balance."""
 
     kind = "trypi"
 
     def __init__(self, settings: TrypiSettings) -> None:
-        self.settings: ConnectionSettings = settings
-        self.operations: Mapping[str, Operation] = {
-            operation.name: operation for operation in (_generate(settings), _save(), *_at_once())
-        }
-        self._api_key = settings.api_key
-
-    def headers(self, token: str | None) -> Mapping[str, str]:
-        """Return the header that carries the key."""
-        return {"Authorization": f"Bearer {self._api_key.get_secret_value()}"}
-
-    def secrets(self) -> Sequence[SecretStr]:
-        """Return the key."""
-        return [self._api_key]
-
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
-        """Return None: the key itself is sent with every request."""
-        return None
-
-    def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
-        """Trypi is given no callback URL, so whoever uses one is not Trypi."""
-        return Meaningless()
-
-    def read_credits(self, reply: Reply) -> float | None:
-        """Trypi documents no balance."""
-        return None
+        super().__init__(settings, settings.api_key, (_generate(settings), _save(), *_at_once()))
 
 
 def _generate(settings: TrypiSettings) -> Operation:
