@@ -149,9 +149,9 @@ def test_too_many_requests_stop_submits_for_as_long_as_the_provider_says() -> No
 def test_after_a_refusal_for_want_of_credits_one_job_is_let_through_and_no_other_beside_it() -> None:
     clock = StillClock()
     limits = Limits({"pizi": a_pizi(max_in_flight=3)}, clock)
-    limits.queue("pizi", waits=False)
     limits.refused("pizi", {"class": "insufficient_credits", "message": "no"}, clock.now() + 5 * SECOND)
 
+    limits.queue("pizi", waits=False)
     clock.at += 300 * SECOND
     assert limits.free("pizi") == 1
     assert limits.room() == {}
