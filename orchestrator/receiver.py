@@ -46,7 +46,8 @@ KEPT_REJECTS = 1000
 KEPT_BODY_BYTES = 4096
 
 _SECRET = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
-_TAG = re.compile(r"\.[\w-]{22}(?![\w-])")
+_TAG = re.compile(r"(?:\.|%2[Ee])[\w%-]{16,}")
+"""A token's signature, or what a proxy made of it: cut, with something behind it, or percent-encoded."""
 
 ArtifactHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 """Answers `GET /artifacts/{digest}?exp=…&sig=…`; the signature is its to check."""

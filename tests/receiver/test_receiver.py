@@ -235,12 +235,22 @@ async def test_a_wrong_token_is_not_found_and_remembered(public: Any, kind: str)
     assert public.receiver.stats.rejected == {"signature": 1}
 
 
-async def test_signatures_are_not_remembered(public: Any) -> None:
-    path = public.path()
+@pytest.mark.parametrize(
+    ("spoil", "rest"),
+    [
+        (lambda path: path, "…"),
+        (lambda path: path + "x", "…"),
+        (lambda path: path + "/", "…/"),
+        (lambda path: path[:-2], "…"),
+        (lambda path: path.replace(".", "%2e"), "…"),
+    ],
+)
+async def test_signatures_are_not_remembered(public: Any, spoil: Any, rest: str) -> None:
+    path = public.path().replace("pizi", "perfect")
 
-    await public.ask("POST", path.replace("pizi", "perfect"))
+    await public.ask("POST", spoil(path))
 
-    assert public.receiver.rejects[0].path == "/callbacks/perfect/job_1.…"
+    assert public.receiver.rejects[0].path == f"/callbacks/perfect/job_1.{rest}"
 
 
 async def test_junk_is_remembered_within_bounds(public: Any) -> None:
