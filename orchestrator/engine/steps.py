@@ -202,7 +202,8 @@ def follow_up(draft: Draft) -> None:
     """Begin what waited for the steps that ended, until nothing is left to begin; then end the run."""
     # A loop and not a recursion: a chain of skipped steps may be long.
     while draft.ended:
-        begin_ready(draft, downstream(draft.plan.workflow, draft.ended.pop()))
+        draft.ended.clear()
+        begin_ready(draft, list(draft.plan.workflow.steps.values()))
     _end_run_if_settled(draft)
 
 
