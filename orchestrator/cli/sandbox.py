@@ -21,6 +21,10 @@ LOOPBACK = "127.0.0.1"
 PRICES: Mapping[str, Mapping[str, Any]] = {
     "pizi": {"create_model": 1, "create_pictures": {"credits": 1, "per": "variants"}},
     "perfect": dict.fromkeys(FEATURES, 1),
+    "trypi": {"generate_avatar": 1},
+    "pixu": dict.fromkeys(
+        ("create_model", "create_model_from_url", "txt2img_strict_portrait", "txt2img_composition"), 1
+    ),
 }
 """What the simulators charge, of those providers whose answers do not tell it."""
 
