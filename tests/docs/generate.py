@@ -4,7 +4,9 @@ Writes those parts of the pages in docs/ that the code knows best: `make docs`.
 Such a part stands between two marks, and only what is between them is replaced:
 
     <!-- generated: parameters pizi -->
+
     …
+
     <!-- end -->
 
 Everything else on a page is written by hand.
@@ -54,7 +56,7 @@ def rewritten(text: str) -> str:
     def made(found: re.Match[str]) -> str:
         name, argument = found[1], found[2]
         opening = f"<!-- generated: {name}{f' {argument}' if argument else ''} -->"
-        return f"{opening}\n{BLOCKS[name](argument).strip()}\n<!-- end -->"
+        return f"{opening}\n\n{BLOCKS[name](argument).strip()}\n\n<!-- end -->"
 
     return _BLOCK.sub(made, text)
 

@@ -2,7 +2,8 @@
 
 import re
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from orchestrator.clock import SystemClock
@@ -26,16 +27,24 @@ DELIVERY = Delivery(
 )
 
 
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteStore]:
+    """Have the store open for as long as the block lasts, also where a claim in it fails."""
+    store = await SqliteStore.open(path, clock=SystemClock())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def test_a_backup_of_a_database_in_use_holds_what_was_written_last(tmp_path: Path) -> None:
     told = re.search(r'\$ sqlite3 data/(\S+) "(.+)"', section(DOCS / "operations.md", "Backups"))
     assert told is not None
-    store = await SqliteStore.open(tmp_path / told[1], clock=SystemClock())
-    await store.put(DELIVERY)
+    async with opened(tmp_path / told[1]) as store:
+        await store.put(DELIVERY)
 
-    with closing(sqlite3.connect(tmp_path / told[1])) as db:
-        db.execute(told[2].replace("backup.db", str(tmp_path / "backup.db")))
+        with closing(sqlite3.connect(tmp_path / told[1])) as db:
+            db.execute(told[2].replace("backup.db", str(tmp_path / "backup.db")))
 
-    await store.close()
-    restored = await SqliteStore.open(tmp_path / "backup.db", clock=SystemClock())
-    assert await restored.get("dlv_1") == DELIVERY
-    await restored.close()
+    async with opened(tmp_path / "backup.db") as restored:
+        assert await restored.get("dlv_1") == DELIVERY

@@ -26,6 +26,7 @@ def named(path: Path) -> str:
 def test_what_is_generated_is_as_the_code_has_it(page: Path) -> None:
     text = page.read_text("utf-8")
 
+    assert text.count("<!-- generated") == len(list(marks(text))), "a mark is misspelt, or has no end"
     assert rewritten(text) == text, f"{named(page)} is older than the code: make docs"
 
 
