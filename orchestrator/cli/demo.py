@@ -1,7 +1,6 @@
 """`orchestrator demo`: everything at once, against simulated providers, without accounts."""
 
 import os
-import random
 import shutil
 import signal
 import sys
@@ -20,13 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.app import Running
+    from orchestrator.definition.workflow import Workflow
     from orchestrator.settings import Settings
     from orchestrator.simulators.server import Running as Simulators
 
 WORKFLOW = "fashion-shoot"
-
-PRODUCT_SEED = 4
-"""Draws a handbag."""
+"""The main one, which runs unless another is named."""
 
 
 @click.command(short_help="See it all work, without accounts.")
@@ -37,34 +35,73 @@ PRODUCT_SEED = 4
     metavar="DIR",
     help="A fresh folder for what is made.  [default: data/demo-<time>]",
 )
+@click.option(
+    "--workflow",
+    "name",
+    default=WORKFLOW,
+    show_default=True,
+    metavar="NAME",
+    help="Which example to run; `list` names them.",
+)
 @click.pass_context
-def demo(context: click.Context, is_short: bool, data: Path | None) -> None:
+def demo(context: click.Context, is_short: bool, data: Path | None, name: str) -> None:
     """
-    Run the main workflow against simulated providers, and show what happens.
+    Run an example against simulated providers, and show what happens.
 
-    A virtual model, three product pictures with it, each enhanced to twice its size. The server then goes on
-    until Ctrl-C. What it made stays in the data folder.
+    By default the main one: a virtual model, three product pictures with it, each enhanced to twice its
+    size. Pictures that an example wants handed in are drawn. The server then goes on until Ctrl-C. What it
+    made stays in the data folder.
     """
     from orchestrator.cli import render
     from orchestrator.cli.simulate import until_stopped
 
+    example = _example(name)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = _fresh(data)
     out = render.console()
-    with _everything(folder) as (simulators, server):
+    with _everything(example, folder) as (simulators, server):
         click.echo(f"Simulated providers, a server at {server.admin_url}, data in {folder}")
         client = Client(server.admin_url)
-        run = _run(client, folder, out)
+        drawn = _drawn(example, folder)
+        run = _run(client, example, drawn, out)
         _show_pictures(run, server, folder, out)
         _show_log(client, run, out)
         click.echo(f"\nCredits, by the simulated providers' own books: {_charges(simulators)}")
-        _show_ways_on(client, run, folder)
+        _show_ways_on(client, run, drawn, folder)
         if not is_short:
             click.echo("\nThe server goes on. Ctrl-C stops it.")
             sys.stdout.flush()
             until_stopped()
     if run["status"] != "succeeded":
         context.exit(FAILED)
+
+
+# --- which example ---------------------------------------------------------------------------
+
+
+def _example(name: str) -> "Workflow":
+    """Return a shipped workflow. Errors: Trouble naming those there are; ends the command for `list`."""
+    from orchestrator.cli import sandbox
+    from orchestrator.cli.validate import any_account
+    from orchestrator.operations.plans import catalog
+    from orchestrator.operations.workflows import read
+
+    examples = read([sandbox.SHIPPED], catalog(any_account())).workflows
+    if name == "list":
+        width = max(map(len, examples))
+        click.echo("\n".join(f"{each.name:<{width}}  {each.description}" for each in examples.values()))
+        raise click.exceptions.Exit(0)
+    if name not in examples:
+        raise Trouble(f"--workflow: there is no example '{name}' (there are: {', '.join(examples)})")
+    return examples[name]
+
+
+def _kinds(example: "Workflow") -> tuple[str, ...]:
+    """Return the kinds of provider that *example* uses: each is a connection of the same name."""
+    from orchestrator.simulators.server import SIMULATORS
+
+    used = {step.connection for step in example.steps.values()}
+    return tuple(kind for kind in SIMULATORS if kind in used)
 
 
 # --- what has to run -------------------------------------------------------------------------
@@ -80,50 +117,58 @@ def _fresh(data: Path | None) -> Path:
 
 
 @contextmanager
-def _everything(folder: Path) -> "Iterator[tuple[Simulators, Running]]":
-    """Run simulators and server; what they log goes into a file in *folder*."""
+def _everything(example: "Workflow", folder: Path) -> "Iterator[tuple[Simulators, Running]]":
+    """Run a server, and simulators of what *example* uses; what they log goes into a file in *folder*."""
     from orchestrator import app, telemetry
     from orchestrator.cli import background, sandbox
     from orchestrator.simulators.options import Options
 
     with (folder / "server.log").open("ab", buffering=0) as log:
         telemetry.configure(json=False, stream=log)
-        with background.running(sandbox.simulated(Options())) as simulators:
-            joined = app.build(_settings(simulators, folder))
+        with background.running(sandbox.simulated(Options(kinds=_kinds(example)))) as simulators:
+            joined = app.build(_settings(example, simulators, folder))
             with background.running(joined.running()) as server:
                 yield simulators, server
 
 
-def _settings(simulators: "Simulators", folder: Path) -> "Settings":
+def _settings(example: "Workflow", simulators: "Simulators", folder: Path) -> "Settings":
     """Return settings that owe nothing to the files and variables around: a demo is always the same."""
     from orchestrator.cli import sandbox
     from orchestrator.settings import Address, Listen, Settings
 
     free = Address(sandbox.LOOPBACK, 0)
-    providers: dict[str, dict[str, Any]] = {"pizi": {}, "perfect": {}}
-    own = Settings(listen=Listen(public=free, admin=free), workflows=sandbox.SHIPPED, providers=providers)
+    own = Settings(
+        listen=Listen(public=free, admin=free),
+        workflows=sandbox.SHIPPED / f"{example.name}.yaml",
+        providers={kind: {} for kind in _kinds(example)},
+    )
     return sandbox.pointed_at(own, simulators, folder)
 
 
 # --- the run ---------------------------------------------------------------------------------
 
 
-def _run(client: Client, folder: Path, out: "Console") -> dict[str, Any]:
+def _drawn(example: "Workflow", folder: Path) -> dict[str, Path]:
+    """Return a picture for each input that has to be handed in."""
+    from orchestrator.cli.drawings import draw
+
+    drawn = draw(example.required, folder)
+    for path in drawn.values():
+        click.echo(f"Picture drawn and uploaded: {path}")
+    click.echo()
+    return drawn
+
+
+def _run(client: Client, example: "Workflow", drawn: Mapping[str, Path], out: "Console") -> dict[str, Any]:
     from orchestrator.cli import progress
     from orchestrator.cli.run import start, upload
 
-    product = _draw_product(folder / "product.png")
-    click.echo(f"Product picture drawn and uploaded: {product}\n")
-    inputs = {"product_images": [upload(client, product)]}
-    started = start(client, {"workflow": WORKFLOW, "inputs": inputs, "labels": {"from": "demo"}})
+    inputs: dict[str, Any] = {}
+    for name, path in drawn.items():
+        sent = upload(client, path)
+        inputs[name] = [sent] if example.inputs[name].get("type") == "array" else sent
+    started = start(client, {"workflow": example.name, "inputs": inputs, "labels": {"from": "demo"}})
     return progress.follow(client, started["id"], out)
-
-
-def _draw_product(path: Path) -> Path:
-    from orchestrator.simulators.pictures.products import stand_in
-
-    stand_in(random.Random(PRODUCT_SEED)).save(path)
-    return path
 
 
 # --- what came of it -------------------------------------------------------------------------
@@ -175,15 +220,15 @@ def _show_log(client: Client, run: Mapping[str, Any], out: "Console") -> None:
 
 def _charges(simulators: "Simulators") -> str:
     """Return what the run has cost, told by those who charged it: `pizi 4 for 2 tasks, …`."""
-    from orchestrator.simulators.server import SIMULATORS
-
-    books = [simulators.books(kind) for kind in SIMULATORS]
+    books = simulators.all_books().values()
     return ", ".join(
-        f"{each.kind} {each.charged} for {len(each.tasks)} tasks" for each in books if each.tasks
+        f"{each.kind} {each.charged} for {len(each.tasks)} task{'' if len(each.tasks) == 1 else 's'}"
+        for each in books
+        if each.tasks
     )
 
 
-def _show_ways_on(client: Client, run: Mapping[str, Any], folder: Path) -> None:
+def _show_ways_on(client: Client, run: Mapping[str, Any], drawn: Mapping[str, Path], folder: Path) -> None:
     command = _command()
     click.echo(f"API: {client.server}/api/v1   server's log: {folder / 'server.log'}")
     click.echo(f"\nTo look further, in another terminal:\n  export ORCHESTRATOR_SERVER={client.server}")
@@ -194,9 +239,8 @@ def _show_ways_on(client: Client, run: Mapping[str, Any], folder: Path) -> None:
         f"events --run {run['id']} --json",
     ):
         click.echo(f"  {command} {arguments}")
-    click.echo(
-        f"  {command} run {WORKFLOW} -i product_images=@{folder / 'product.png'} -i gender=male --wait"
-    )
+    inputs = "".join(f" -i {name}=@{path}" for name, path in drawn.items())
+    click.echo(f"  {command} run {run['workflow']}{inputs} --wait")
 
 
 def _command() -> str:

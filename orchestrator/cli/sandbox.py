@@ -41,30 +41,36 @@ async def simulated(options: Options, port: int = 0) -> AsyncIterator[simulators
 
 def kinds(settings: Settings) -> tuple[str, ...]:
     """
-    Return the kinds to simulate: those of the configured connections, all when there are none.
+    Return the kinds to simulate: those of the configured connections, all when the examples are used.
 
     Errors:  SettingsError for a kind that nobody simulates.
     """
-    tables = connection_tables(settings)
+    tables = _tables(settings)
     for name, table in tables.items():
         if table["kind"] not in simulators.SIMULATORS:
             known = ", ".join(simulators.SIMULATORS)
             raise SettingsError(
                 f"providers.{name}: there is no simulator for the kind '{table['kind']}' (there are: {known})"
             )
-    return tuple(dict.fromkeys(str(table["kind"]) for table in tables.values())) or tuple(
-        simulators.SIMULATORS
-    )
+    return tuple(dict.fromkeys(str(table["kind"]) for table in tables.values()))
+
+
+def _tables(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the connections there will be; with the examples, one of each kind's name is among them."""
+    tables = connection_tables(settings)
+    if tables and settings.workflows.exists():
+        return tables
+    return tables | {kind: {"kind": kind} for kind in simulators.SIMULATORS if kind not in tables}
 
 
 def pointed_at(settings: Settings, running: simulators.Running, data: Path) -> Settings:
     """
     Return *settings* with every connection at its simulator and everything kept below *data*.
 
-    The workflows folder stays where it is; where there is none, the shipped examples take its place.
+    The workflows folder stays where it is; where there is none, the shipped examples take its place, and
+    the connections that they use are there too.
     """
-    tables = connection_tables(settings) or {kind: {"kind": kind} for kind in kinds(settings)}
-    providers = {name: _simulated(table, running) for name, table in tables.items()}
+    providers = {name: _simulated(table, running) for name, table in _tables(settings).items()}
     listen = _numbered(settings.listen)
     public = listen.public
     host = LOOPBACK if public.host in ("0.0.0.0", "::") else public.host

@@ -13,6 +13,7 @@ from orchestrator.errors import Problem, SettingsError
 if TYPE_CHECKING:
     from orchestrator.providers.base import Connector
     from orchestrator.providers.registry import Kind
+    from orchestrator.settings import Settings
 
 PLACEHOLDER = "cGxhY2Vob2xkZXI="
 """Stands for a credential that is not there; base64, because some credentials have to be."""
@@ -81,10 +82,22 @@ def connectors(config: Path | None) -> dict[str, "Connector"]:
     Credentials that are missing are made up: nothing is sent.
     Errors:  SettingsError.
     """
-    from orchestrator.providers.registry import KINDS
-    from orchestrator.settings import connection_tables, load, read_connection
+    from orchestrator.settings import load
 
-    settings = load(config, os.environ)
+    return _connected(load(config, os.environ))
+
+
+def any_account() -> dict[str, "Connector"]:
+    """Return a connector for each kind, whatever is configured: for workflows that are nobody's own."""
+    from orchestrator.settings import Settings
+
+    return _connected(Settings())
+
+
+def _connected(settings: "Settings") -> dict[str, "Connector"]:
+    from orchestrator.providers.registry import KINDS
+    from orchestrator.settings import connection_tables, read_connection
+
     tables = connection_tables(settings) or {name: {"kind": name} for name in KINDS}
     kinds = {name: known_kind(name, str(table["kind"])) for name, table in tables.items()}
     filled = {name: _placeholders(kind) | tables[name] for name, kind in kinds.items()}

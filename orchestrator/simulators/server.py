@@ -54,6 +54,10 @@ class Running:
         """Return the books of *kind*."""
         return self.app[STAGES][kind].books
 
+    def all_books(self) -> Mapping[str, Books]:
+        """Return the books of every kind that is played."""
+        return {kind: stage.books for kind, stage in self.app[STAGES].items()}
+
     def client_settings(self, kind: str) -> dict[str, Any]:
         """Return what `[providers.<kind>]` needs to talk to this simulator: address and credentials."""
         return self.app[STAGES][kind].simulator.settings(f"{self.url}/{kind}")

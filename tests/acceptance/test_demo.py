@@ -84,6 +84,29 @@ def test_it_tells_what_happened_and_why(demo: tuple[Path, Any, float]) -> None:
         assert sentence in done.stdout
 
 
+def test_another_example_runs_with_its_own_providers_and_pictures(orchestrator: Any, tmp_path: Path) -> None:
+    done = orchestrator("demo", "--exit", "--workflow", "clean-up", folder=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "books: pizi 1 for 1 task, perfect 2 for 2 tasks" in done.stdout
+    assert re.search(r"run clean-up -i mask=@\S+/mask\.png -i photo=@\S+/photo\.png --wait", done.stdout)
+
+
+def test_the_examples_are_listed_with_what_they_do(orchestrator: Any, tmp_path: Path) -> None:
+    done = orchestrator("demo", "--workflow", "list", folder=tmp_path)
+
+    assert "keepsake                 An avatar from words, saved under a label" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_example_that_does_not_exist_is_refused_by_name(orchestrator: Any, tmp_path: Path) -> None:
+    done = orchestrator("demo", "--workflow", "lost-shoe", folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "there is no example 'lost-shoe' (there are: avatar-shot, avatar-to-brand-model," in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_not_fresh_is_refused(orchestrator: Any, tmp_path: Path) -> None:
     (tmp_path / "something").touch()
 

@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import orchestrator as package
+
+EXAMPLES = Path(package.__file__).parent / "workflows"
+
 SETTINGS = """
 [listen]
 public = "127.0.0.1:0"
@@ -130,11 +134,15 @@ def test_nothing_waits_when_all_is_done(ask: Any, run: dict[str, Any]) -> None:
 
 
 def test_workflows_and_connections_are_listed(ask: Any, run: dict[str, Any]) -> None:
-    assert "fashion-shoot" in ask("workflows", "list").stdout
+    listed = ask("workflows", "list").stdout
+    assert all(file.stem in listed for file in EXAMPLES.glob("*.yaml"))
     assert "product_images  required" in ask("workflows", "show", "fashion-shoot").stdout
     assert {item["name"] for item in json.loads(ask("connections", "list", "--json").stdout)} == {
-        "pizi",
         "perfect",
+        "pixu",
+        "pixza",
+        "pizi",
+        "trypi",
     }
     assert "perfect  perfect  active" in ask("connections", "list").stdout
 
@@ -143,7 +151,7 @@ def test_workflows_and_connections_are_listed(ask: Any, run: dict[str, Any]) -> 
     ("args", "code", "message"),
     [
         (["run", "fashion-shoot"], 2, "orchestrator: inputs.product_images: is required\n"),
-        (["run", "fashion-shot"], 2, "no workflow 'fashion-shot' (there are: fashion-shoot)"),
+        (["run", "fashion-shot"], 2, "no workflow 'fashion-shot' (there are: avatar-shot, "),
         (["run", "fashion-shoot", "-i", "gendr=male"], 2, "did you mean 'gender'?"),
         (["runs", "show", "run_x"], 2, "no run 'run_x'"),
         (["runs", "list", "--status", "runing"], 2, "orchestrator: status: 'runing' is none of"),

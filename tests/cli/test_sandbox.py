@@ -33,7 +33,8 @@ def test_connections_keep_their_names_and_limits_but_not_their_accounts(
 ) -> None:
     table = {"kind": "pizi", "api_key": "real", "base_url": "https://real.example", "rate_limits": ["9/1m"]}
 
-    pointed = sandbox.pointed_at(Settings(providers={"pizi_eu": table}), running, tmp_path)
+    settings = Settings(providers={"pizi_eu": table}, workflows=tmp_path)
+    pointed = sandbox.pointed_at(settings, running, tmp_path)
 
     assert set(pointed.providers) == {"pizi_eu"}
     own = pointed.providers["pizi_eu"]
@@ -101,6 +102,15 @@ def test_the_shipped_workflows_take_the_place_of_a_folder_that_is_not_there(
         == sandbox.SHIPPED
     )
     assert (sandbox.SHIPPED / "fashion-shoot.yaml").is_file()
+
+
+def test_the_shipped_workflows_bring_the_connections_that_they_use(
+    running: simulators.Running, tmp_path: Path
+) -> None:
+    settings = Settings(workflows=tmp_path / "no", providers={"mine": {"kind": "pizi"}, "perfect": {}})
+
+    assert set(sandbox.kinds(settings)) == set(simulators.SIMULATORS)
+    assert set(sandbox.pointed_at(settings, running, tmp_path).providers) == {"mine", *simulators.SIMULATORS}
 
 
 def test_a_kind_that_nobody_simulates_is_refused_by_name() -> None:
