@@ -27,6 +27,9 @@ import pytest
 STALLED_S = 20.0
 """Real seconds without any news, timer or work, after which a simulation is stuck."""
 
+ROUNDS = 20_000
+"""How often all that belongs to a dead server is cancelled before that counts as a mistake."""
+
 
 class Life:
     """One server process, from its start to its crash or stop."""
@@ -54,14 +57,18 @@ class Life:
         for transport in self.transports:
             _abort(transport)
         for listener in self.listening:
-            asyncio.get_running_loop().remove_reader(listener.fileno())
-            listener.close()
+            _stop_listening(listener)
         root.cancel()
-        while not root.done():
+        for _ in range(ROUNDS):
             for task in [task for task in self.tasks if task is not root]:
                 task.cancel()
             await asyncio.sleep(0.001)
+            if root.done():
+                break
+        assert root.done(), f"a dead server does not end: {[str(task) for task in self.tasks]}"
         await asyncio.gather(root, *self.tasks, return_exceptions=True)
+        for listener in self.listening:
+            listener.close()
 
 
 LIFE: ContextVar[Life | None] = ContextVar("LIFE", default=None)
@@ -150,6 +157,13 @@ class _Selector(selectors.DefaultSelector):
             return found
         self._loop.now += timeout
         return []
+
+
+def _stop_listening(listener: socket.socket) -> None:
+    """Refuse connections from now on; the descriptor stays until its owner, or the life, has ended."""
+    if listener.fileno() >= 0:
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def _abort(transport: Any) -> None:
