@@ -31,7 +31,14 @@ async def read(
     """
     if bytes_max is not None:
         request = request.clone(client_max_size=bytes_max)
-    data = await request.read()
+    try:
+        data = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        error.text = (
+            f"the body has more than {request.client_max_size} bytes; "
+            "send files to POST /api/v1/artifacts, and their references here"
+        )
+        raise
     if optional and not data:
         return model()
     _check_type(request)

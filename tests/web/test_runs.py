@@ -173,6 +173,7 @@ async def test_a_body_that_is_too_long_is_refused(client: Client) -> None:
     answer = await client.post("/api/v1/runs", json=BODY | {"inputs": {"title": "x" * 100_001}})
 
     assert answer.status == 413
+    assert "; send files to POST /api/v1/artifacts" in (await answer.json())["detail"]
     assert answer.content_type == "application/problem+json"
 
 
