@@ -31,6 +31,7 @@ BLOCKS: Mapping[str, Callable[[str], str]] = {
     "models": provider_tables.models,
     "kinds": provider_tables.kinds,
     "events": log_tables.events,
+    "connection_events": log_tables.connection_events,
     "log_lines": log_tables.log_lines,
     "error_classes": log_tables.error_classes,
 }

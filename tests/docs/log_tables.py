@@ -1,13 +1,15 @@
 """What the log may hold, and how a job may fail, as tables."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import orchestrator
-from orchestrator.engine.events import KINDS
+from orchestrator.engine import events as engine
 from orchestrator.errors import ErrorClass
+from orchestrator.store import connections
 from orchestrator.telemetry.events import EVENTS
 from tests.docs.markdown import code, codes, sentence, table
 
@@ -16,8 +18,17 @@ _CALL = re.compile(r"log\.\w+\(\s*\"([a-z_.]+)\"")
 
 def events(_: str) -> str:
     """Return every event of a run's log, in the order in which they are defined."""
+    return _told(engine.KINDS)
+
+
+def connection_events(_: str) -> str:
+    """Return every event of a connection's log."""
+    return _told(connections.KINDS)
+
+
+def _told(kinds: Mapping[str, type[Any]]) -> str:
     rows = []
-    for name, cls in KINDS.items():
+    for name, cls in kinds.items():
         told = sentence(cls.__doc__)
         if not told or told.startswith(f"{cls.__name__}("):
             raise ValueError(f"the event {name} needs a docstring that says what is true when it is there")

@@ -38,12 +38,12 @@ async def opened(path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_a_backup_of_a_database_in_use_holds_what_was_written_last(tmp_path: Path) -> None:
-    told = re.search(r'\$ sqlite3 data/(\S+) "(.+)"', section(DOCS / "operations.md", "Backups"))
+    told = re.search(r'\$ sqlite3 -readonly data/(\S+) "(.+)"', section(DOCS / "operations.md", "Backups"))
     assert told is not None
     async with opened(tmp_path / told[1]) as store:
         await store.put(DELIVERY)
 
-        with closing(sqlite3.connect(tmp_path / told[1])) as db:
+        with closing(sqlite3.connect(f"file:{tmp_path / told[1]}?mode=ro", uri=True)) as db:
             db.execute(told[2].replace("backup.db", str(tmp_path / "backup.db")))
 
     async with opened(tmp_path / "backup.db") as restored:
