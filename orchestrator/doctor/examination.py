@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator import app, telemetry
@@ -28,33 +28,46 @@ def diagnose(config: Path | None, environ: Mapping[str, str], *, online: bool) -
     findings = [checkup.sqlite_version(sqlite3.sqlite_version_info)]
     try:
         settings = load(config, environ)
-        connectors = app.connect(settings)
-        callback_base(settings)
     except SettingsError as error:
-        return [*findings, *(Finding("configuration", False, line, _MEND) for line in _lines(error))]
-    telemetry.redact(s.get_secret_value() for c in connectors.values() for s in c.secrets())
-    findings.append(_configuration(connectors))
+        return findings + _wrong("configuration", error)
+    connectors: Mapping[str, Connector] | None = None
+    try:
+        connectors = app.connect(settings)
+        findings.append(_configuration(connectors))
+    except SettingsError as error:
+        # Folders and the store can be looked at all the same.
+        findings += _wrong("configuration", error)
     return findings + asyncio.run(_examine(settings, connectors, online=online))
 
 
-async def _examine(settings: Settings, connectors: Mapping[str, Connector], *, online: bool) -> list[Finding]:
+async def _examine(
+    settings: Settings, connectors: Mapping[str, Connector] | None, *, online: bool
+) -> list[Finding]:
     keyring, keys = _keys(settings)
     findings = [
         keys,
         await _store(settings),
         checkup.folder("data folder", settings.data_folder),
         checkup.folder("artifacts", settings.artifacts),
-        *checkup.workflows(workflows.read([settings.workflows], catalog(connectors))),
     ]
-    if online:
-        findings.append(await outside.clock(connectors))
-        findings += await outside.credentials(connectors, settings)
-        if settings.callbacks == "on":
-            findings += await public.reached(settings, keyring)
-    if settings.callbacks == "off":
+    if connectors is not None:
+        telemetry.redact(s.get_secret_value() for c in connectors.values() for s in c.secrets())
+        findings += checkup.workflows(workflows.read([settings.workflows], catalog(connectors)))
+        if online:
+            findings.append(await outside.clock(connectors))
+            findings += await outside.credentials(connectors, settings)
+    return findings + await _public_url(settings, keyring, online=online)
+
+
+async def _public_url(settings: Settings, keyring: Keyring, *, online: bool) -> list[Finding]:
+    try:
+        address = callback_base(settings)
+    except SettingsError as error:
+        return _wrong("public_url", error)
+    if address is None:
         message = "callbacks are off: results are learned by asking alone"
-        findings.append(Finding("public_url", True, message))
-    return findings
+        return [Finding("public_url", True, message)]
+    return await public.reached(settings, address, keyring) if online else []
 
 
 def _configuration(connectors: Mapping[str, Connector]) -> Finding:
@@ -93,5 +106,6 @@ async def _store(settings: Settings) -> Finding:
     return Finding("store", True, f"{path} can be opened, and nobody uses it")
 
 
-def _lines(error: SettingsError) -> Sequence[str]:
-    return str(error).splitlines()
+def _wrong(check: str, error: SettingsError) -> list[Finding]:
+    """Return a finding for each problem of the settings."""
+    return [Finding(check, False, line, _MEND) for line in str(error).splitlines()]

@@ -39,16 +39,15 @@ class _StoresNothing:
         raise StoreUnavailable("this is an examination")
 
 
-async def reached(settings: Settings, keyring: Keyring) -> list[Finding]:
-    """Send what a provider would send, and see who answers."""
-    assert settings.public_url is not None, "callbacks are on, so the settings have it"
-    base = URL(settings.public_url)
+async def reached(settings: Settings, address: str, keyring: Keyring) -> list[Finding]:
+    """Send to *address*, the public one, what a provider would send, and see who answers."""
+    base = URL(address)
     try:
-        async with _listening(settings, keyring), Transport({_CHECK: settings.public_url}) as transport:
+        async with _listening(settings, keyring), Transport({_CHECK: address}) as transport:
             return await _Way(transport, base, settings.limits.callback_body_size, keyring).findings()
     except PermissionError as error:
-        address = settings.listen.public
-        message = f"cannot listen on {address.host}:{address.port}: {error.strerror}"
+        bound = settings.listen.public
+        message = f"cannot listen on {bound.host}:{bound.port}: {error.strerror}"
         return [Finding(_CHECK, False, message, "choose another address in [listen]")]
 
 

@@ -125,22 +125,31 @@ async def test_offline_nobody_is_asked(write: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "check", "said"),
     [
-        ("workflow = 1", "workflow"),
-        ("[providers.acme]", "there is no kind 'acme'"),
-        ("[providers.pizi]", "api_key"),
-        ("[providers]", "public_url"),
+        ("workflow = 1", "configuration", "workflow"),
+        ("[providers.acme]", "configuration", "there is no kind 'acme'"),
+        ("[providers.pizi]", "configuration", "api_key"),
+        ("[providers]", "public_url", "needs 'public_url'"),
     ],
 )
-async def test_wrong_settings_are_told_one_by_one(tmp_path: Path, text: str, said: str) -> None:
+async def test_wrong_settings_are_told_one_by_one(tmp_path: Path, text: str, check: str, said: str) -> None:
     file = tmp_path / "orchestrator.toml"
     file.write_text(text)
 
-    found = await examine(file)
+    found = await examine(file, online=False)
 
-    assert {finding.check for finding in found} == {"configuration"}
-    assert any(said in finding.message for finding in found)
+    assert any(f.check == check and f.ok is False and said in f.message for f in found)
+
+
+async def test_what_does_not_need_the_wrong_setting_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "orchestrator.toml"
+    file.write_text("[providers.acme]")
+
+    checks = {finding.check for finding in await examine(file)}
+
+    assert {"configuration", "store", "data folder", "artifacts", "public_url"} <= checks
+    assert "workflows" not in checks
 
 
 async def test_refused_credentials_are_found(write: Callable[..., Path]) -> None:
