@@ -418,3 +418,16 @@ async def test_a_retried_run_is_the_same_when_its_log_is_folded_again(
     assert fold(decode(record.type, record.data) for record in records) == state
     row = await store.run(run["id"])
     assert row == run_row(state)
+
+
+async def test_a_run_whose_connection_is_gone_is_not_retried(
+    client: Client, start: Start, worker: Worker
+) -> None:
+    run = await start()
+    await _refuse_the_submit(worker, run["id"])
+    worker.plans = Plans({}, Sending(key="k1", callbacks=True, public_url=None))
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry")
+
+    assert answer.status == 409
+    assert (await answer.json())["detail"] == f"{run['id']} needs 'pizi', which is not configured any more"
