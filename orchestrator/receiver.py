@@ -252,7 +252,11 @@ class Receiver:
     ) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
             raise _Rejected("method", 405)
-        return await handler(request, path.removeprefix("/artifacts/"))
+        try:
+            return await handler(request, path.removeprefix("/artifacts/"))
+        except (web.HTTPNotFound, web.HTTPGone) as error:
+            # Remembered, so that an operator sees why a provider could not fetch its input.
+            raise _Rejected("link", error.status) from error
 
     async def _turn_away(
         self, request: web.BaseRequest, rejected: _Rejected, path: str, query: str
@@ -396,6 +400,7 @@ _REFUSALS = (
     (404, "not found", ""),
     (405, "method not allowed", "Allow: GET, POST\r\n"),
     (408, "the body took too long", ""),
+    (410, "the link has expired", ""),
     (413, "the body is too large", ""),
     (414, "the path and query are too long", ""),
     (431, "the headers are too large or too many", ""),

@@ -469,3 +469,22 @@ async def test_a_fault_of_ours_shows_nothing_of_the_inside(
 async def test_the_limits_are_those_of_the_contract() -> None:
     assert (receiver.HEADER_BYTES, receiver.HEADER_FIELDS) == (32 * 1024, 100)
     assert (receiver.BODY_S, receiver.KEPT_REJECTS, receiver.KEPT_BODY_BYTES) == (30, 1000, 4096)
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "text"),
+    [(web.HTTPNotFound, 404, "not found"), (web.HTTPGone, 410, "the link has expired")],
+)
+async def test_a_link_that_leads_nowhere_is_remembered_without_its_signature(
+    make_public: Callable[..., Any], raised: type[web.HTTPException], status: int, text: str
+) -> None:
+    async def handler(request: web.BaseRequest, digest: str) -> web.StreamResponse:
+        raise raised
+
+    public = await make_public(artifact_handler=handler)
+
+    reply = await public.ask("GET", "/artifacts/abc?exp=9&sig=x")
+
+    assert (reply.status, reply.body) == (status, b'{"error":"%s"}' % text.encode())
+    (reject,) = public.receiver.rejects
+    assert (reject.reason, reject.path, reject.query) == ("link", "/artifacts/abc", "")
