@@ -45,7 +45,9 @@ def list_runs(
         for item in items
     ]
     columns = ("id", "workflow", "status", "created", "took", "")
-    render.show_list(columns, rows, "no runs; start one with `orchestrator run WORKFLOW`")
+    is_chosen = status is not None or workflow is not None or label is not None
+    none = "no run is like that" if is_chosen else "no runs; start one with `orchestrator run WORKFLOW`"
+    render.show_list(columns, rows, none)
 
 
 @runs.command()

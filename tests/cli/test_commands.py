@@ -326,6 +326,21 @@ def test_an_empty_list_says_so_to_people_alone(call: Any, stage: Any, answer: An
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "nothing waits\n")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "no runs; start one with `orchestrator run WORKFLOW`"),
+        (["--workflow", "x"], "no run is like that"),
+    ],
+)
+def test_no_run_that_was_asked_for_is_not_no_run_at_all(
+    call: Any, stage: Any, answer: Any, options: list[str], words: str
+) -> None:
+    stage.on("/runs", answer(PAGE))
+
+    assert call("runs", "list", *options, "--server", stage.url).stderr == f"{words}\n"
+
+
 def test_events_for_machines_are_lines(call: Any, stage: Any, answer: Any) -> None:
     events = [{"type": "orchestrator.run.started", "sequence": str(n), "data": {}} for n in (1, 2)]
     stage.on("/events", answer({"items": events, "next_cursor": None}))
