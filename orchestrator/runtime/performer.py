@@ -318,17 +318,35 @@ class Performer:
         try:
             artifacts = await self._fetch(work, done)
         except Gone as gone:
-            fresh = await self._ask(work) if work.planned.checks else None
-            if not isinstance(fresh, Done) or fresh.files == done.files:
-                return await self._collect_failed(work, gone)
-            try:
-                artifacts = await self._fetch(work, fresh)
-            except DownloadProblem as problem:
-                return await self._after_problem(work, problem)
-            done = fresh
+            return await self._download_anew(work, done, gone)
         except (DownloadProblem, RefusedUrl) as problem:
             return await self._after_problem(work, problem)
-        return await self._tell(
+        return await self._collected(work, done, artifacts)
+
+    async def _download_anew(self, work: _Work, stale: Done, gone: Gone) -> None:
+        """
+        Ask for fresh links and use them.
+
+        Only the same links again, or the provider's word that there is no result, end it here: an
+        answer that did not come, or fresh links that have ended as well, say nothing about the next ones.
+        """
+        fresh = await self._ask(work) if work.planned.checks else None
+        if fresh is None or isinstance(fresh, Failed) or (isinstance(fresh, Done) and _same(fresh, stale)):
+            return await self._collect_failed(work, gone)
+        if not isinstance(fresh, Done):
+            return await self._after_problem(
+                work, Retryable(str(gone), getattr(fresh, "retry_after_s", None))
+            )
+        try:
+            artifacts = await self._fetch(work, fresh)
+        except Gone as again:
+            return await self._after_problem(work, Retryable(str(again)))
+        except (DownloadProblem, RefusedUrl) as problem:
+            return await self._after_problem(work, problem)
+        return await self._collected(work, fresh, artifacts)
+
+    async def _collected(self, work: _Work, done: Done, artifacts: list[Artifact]) -> None:
+        await self._tell(
             work,
             t.Collected,
             output=done.output,
@@ -359,6 +377,11 @@ class Performer:
     async def _collect_failed(self, work: _Work, problem: DownloadProblem | RefusedUrl) -> None:
         cls: ErrorClass = "refused_url" if isinstance(problem, RefusedUrl) else "result_unavailable"
         await self._tell(work, t.CollectFailed, failure=Failure(cls, str(problem)))
+
+
+def _same(fresh: Done, stale: Done) -> bool:
+    """Whether both name the same links; what they are called does not matter."""
+    return [file.url for file in fresh.files] == [file.url for file in stale.files]
 
 
 def _planned(plan: Plan, job: Job) -> Planned:
