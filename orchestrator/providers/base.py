@@ -17,10 +17,12 @@ What a provider says is data (`Accepted`, `Pending`, `Done`, `Failed`, …), nev
 an exception: it goes into the log.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -29,11 +31,14 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from orchestrator import durations
 from orchestrator.outcomes import Accepted as Accepted
 from orchestrator.outcomes import Callback as Callback
 from orchestrator.outcomes import CallbackMeaning as CallbackMeaning
@@ -53,6 +58,7 @@ from orchestrator.outcomes import Unauthorized as Unauthorized
 from orchestrator.outcomes import Unclear as Unclear
 from orchestrator.outcomes import Unreadable as Unreadable
 from orchestrator.outcomes import Verdict as Verdict
+from orchestrator.providers import rates
 
 # --- what goes out ---------------------------------------------------------------------------
 
@@ -457,6 +463,30 @@ class ConnectionSettings(BaseModel):
     request_timeout: str = "30s"
     budget: dict[str, Any] | None = None
     prices: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("base_url")
+    @classmethod
+    def _leads_to_a_host(cls, text: str) -> str:
+        parts = urlsplit(text)
+        is_plain = not parts.query and not parts.fragment and not re.search(r"\s", text)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+            raise ValueError("write the whole address, such as https://api.example.com/v1")
+        return text
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _are_rates(cls, texts: list[str]) -> list[str]:
+        for text in texts:
+            rates.parse(text)
+        return texts
+
+    @field_validator("first_check", "max_check_interval", "uncertain_grace", "request_timeout")
+    @classmethod
+    def _takes_time(cls, text: str, info: ValidationInfo) -> str:
+        # Only looking for an uncertain submit may be left away.
+        if not durations.seconds(text) and info.field_name != "uncertain_grace":
+            raise ValueError("a duration must be greater than zero")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ why, stands in `pauses`.
 
 import asyncio
 import heapq
-import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,8 +28,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.clock import SECOND, Clock, rfc3339
-from orchestrator.durations import seconds
 from orchestrator.providers.base import Connector, Waiting
+from orchestrator.providers.rates import parse
 from orchestrator.runtime.pauses import Pauses
 
 UNLIMITED = 1_000_000
@@ -62,21 +61,6 @@ class Window:
         if len(self.sent) < spare:
             return 0
         return self.sent[len(self.sent) - spare] + self.period - now
-
-
-_LIMIT = re.compile(r"(?P<limit>[1-9]\d*)/(?P<period>\S+?)(?P<host>\s+host)?")
-
-
-def parse(text: str) -> tuple[int, int, bool]:
-    """
-    Return (limit, period in microseconds, whether shared by all connections to the host).
-
-    Errors:  ValueError for anything but `60/1m` or `100/5m host`.
-    """
-    match = _LIMIT.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no rate limit; write 60/1m, or 100/5m host")
-    return int(match["limit"]), int(seconds(match["period"]) * SECOND), match["host"] is not None
 
 
 @dataclass(slots=True)
@@ -252,9 +236,9 @@ def _kept_alive(account: _Account) -> int:
 def _account(connector: Connector, shared: dict[tuple[str, str], Window]) -> _Account:
     windows = []
     for text in connector.settings.rate_limits:
-        limit, period, by_host = parse(text)
-        window = Window(limit, period)
-        if by_host:
+        rate = parse(text)
+        window = Window(rate.limit, int(rate.period_s * SECOND))
+        if rate.is_of_host:
             host = urlsplit(connector.settings.base_url).hostname or ""
             window = shared.setdefault((host, text), window)
         windows.append(window)

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-import pytest
-
 from orchestrator.clock import SECOND, SystemClock
 from orchestrator.providers import perfect, pizi
 from orchestrator.providers.base import Connector
-from orchestrator.runtime.limits import UNLIMITED, Lane, Limits, Window, parse
+from orchestrator.runtime.limits import UNLIMITED, Lane, Limits, Window
 
 SECRET = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQ=="
 
@@ -41,24 +39,6 @@ def a_perfect(rate_limits: Sequence[str]) -> Connector:
         }
     )
     return perfect.connect(settings)
-
-
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [
-        ("60/1m", (60, 60 * SECOND, False)),
-        ("2/500ms", (2, SECOND // 2, False)),
-        ("100/5m host", (100, 300 * SECOND, True)),
-    ],
-)
-def test_a_rate_limit_is_a_count_and_a_period(text: str, meaning: tuple[int, int, bool]) -> None:
-    assert parse(text) == meaning
-
-
-@pytest.mark.parametrize("text", ["", "60", "60/", "/1m", "0/1m", "60/1x", "60/1m hosts"])
-def test_what_is_no_rate_limit_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"rate limit|duration|period|unit"):
-        parse(text)
 
 
 def test_a_window_lets_the_next_in_when_the_oldest_leaves_it() -> None:
