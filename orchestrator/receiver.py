@@ -13,7 +13,7 @@ whose bytes are always the same is built once a second.
 
 import asyncio
 import re
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -43,6 +43,9 @@ BODY_S = 30.0
 
 RETRY_AFTER_S = 5
 KEPT_REJECTS = 1000
+BODIES_KEPT = 100
+"""Of so many deliveries of one job; a provider that calls without end must not fill the disk."""
+JOBS_COUNTED = 10_000
 KEPT_BODY_BYTES = 4096
 
 _SECRET = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
@@ -146,6 +149,24 @@ class _Rejected(Exception):
         self.status = status
 
 
+class _Counts:
+    """
+    How many deliveries each job got lately: beyond a hundred their bodies are not kept any more.
+
+    In memory only, so that asking costs nothing; a restart lets a job have a hundred again.
+    """
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def is_within(self, job: str) -> bool:
+        """Count one delivery of *job*, and return whether its body is kept."""
+        count = self._counts[job] = self._counts.pop(job, 0) + 1
+        if len(self._counts) > JOBS_COUNTED:
+            self._counts.popitem(last=False)
+        return count <= BODIES_KEPT
+
+
 class Receiver:
     """Handles every request of the public listener."""
 
@@ -168,6 +189,7 @@ class Receiver:
         self._body_s = body_s
         self._artifact_handler = artifact_handler
         self._ids = Ascending("dlv")
+        self._counts = _Counts()
         self._ok = Answers(clock, 200, b'{"ok": true}')
         self._unavailable = Answers(
             clock, 503, _error("not stored, try again"), headers=f"Retry-After: {RETRY_AFTER_S}\r\n"
@@ -208,6 +230,7 @@ class Receiver:
             raise _Rejected("signature", 404)
         headers, content_type = _headers(request)
         body = await self._body(request)
+        keeps = self._counts.is_within(job)
         now = self._clock.now()
         delivery = Delivery(
             id=self._ids.next(now, self._clock.entropy),
@@ -218,7 +241,7 @@ class Receiver:
             query=query,
             headers=headers,
             content_type=content_type,
-            body=body,
+            body=body if keeps else None,
             size=len(body),
             remote=request.remote or "",
         )

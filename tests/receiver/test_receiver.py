@@ -139,6 +139,17 @@ async def test_deliveries_sort_by_arrival(public: Any) -> None:
     assert [one.body for one in await kept(public)] == [b"%03d" % n for n in range(100)]
 
 
+async def test_beyond_a_hundred_bodies_of_one_job_are_not_kept_but_acknowledged(public: Any) -> None:
+    statuses = {(await public.ask("POST", public.path(), b"%d" % n)).status for n in range(102)}
+    other = await public.ask("POST", public.path("job_2"), b"mine")
+
+    kept = [(d.size, d.body) for d in await public.store.pending()]
+    assert statuses == {200}
+    assert other.status == 200
+    assert kept[99] == (2, b"99")
+    assert kept[100:] == [(3, None), (3, None), (4, b"mine")]
+
+
 async def test_a_token_signed_with_an_older_key_still_counts(public: Any) -> None:
     older = list(public.keyring._keys)[-1]
     token = public.keyring.callback_token("pizi", "job_1", key=older)
