@@ -413,4 +413,6 @@ def _end(stop: asyncio.Future[None]) -> None:
 def _reload(library: Library) -> None:
     """Read the workflow files again; what is wrong is said, and what was read before stays for it."""
     found = library.reload()
-    log.info("workflow.reloaded", count=len(found.workflows), errors=[str(p) for p in found.errors])
+    for problem in found.errors:
+        log.warning("workflow.questioned", problem=str(problem))
+    log.info("workflow.reloaded", count=len(found.workflows), errors=len(found.errors))

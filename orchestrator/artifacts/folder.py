@@ -62,6 +62,7 @@ class Folder:
     """Content-addressed files. One `Folder` a process; several processes may share the directory."""
 
     def __init__(self, path: Path) -> None:
+        self._root = path
         self._files = path / "sha256"
         self._temporary = path / "tmp"
         self._waiting: list[_Put] = []
@@ -181,6 +182,18 @@ class Folder:
         except OSError as error:
             raise _refused(error) from error
 
+    def _mend(self) -> None:
+        """
+        Make the folders inside again, should somebody have emptied ours. Errors: OSError when ours is gone.
+
+        That one is not made again: it may be where another disk was mounted a moment ago.
+        """
+        if not self._temporary.is_dir() or not self._files.is_dir():
+            if not self._root.is_dir():
+                raise FileNotFoundError(2, "it is gone; bring it back, or make an empty one", str(self._root))
+            self._files.mkdir(exist_ok=True)
+            self._temporary.mkdir(exist_ok=True)
+
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()
         batch: list[_Put] = []
@@ -198,6 +211,7 @@ class Folder:
     def _write(self, batch: list[_Put]) -> None:
         """Runs in a thread. Each put ends durable, or with its error and without a trace."""
         for put in batch:
+            _attempt(put, lambda put: self._mend())
             _attempt(put, self._stage)
         staged = [put for put in batch if put.temporary]
         self._each(_sync_file, staged)
@@ -237,6 +251,7 @@ class Folder:
 
     def _begin(self) -> "_Incoming":
         try:
+            self._mend()
             return _Incoming(self._temporary / uuid4().hex)
         except OSError as error:
             raise _refused(error) from error

@@ -76,9 +76,24 @@ class Library:
         self._found = Found({}, {}, ())
 
     def reload(self) -> Found:
-        """Read the files again; what has no errors is used from now on."""
-        self._found = read(self._paths, self.catalog)
-        return self._found
+        """
+        Read the files again, and return what was found.
+
+        A file that has errors now leaves what was read from it before in use.
+        """
+        found, before = read(self._paths, self.catalog), self._found
+        broken = {problem.file for problem in found.errors}
+        kept = {
+            name: workflow
+            for name, workflow in before.workflows.items()
+            if name not in found.workflows and str(before.files[name]) in broken
+        }
+        self._found = Found(
+            {**found.workflows, **kept},
+            {**found.files, **{name: before.files[name] for name in kept}},
+            found.problems,
+        )
+        return found
 
     def check(self, text: str) -> Sequence[Problem]:
         """Return everything wrong with a definition that is in no file yet; nothing is kept."""

@@ -38,7 +38,7 @@ def ensure_secret_keys(settings: Settings) -> list[str]:
 
 
 def _create_once(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A temporary file is made with mode 0600, and linking it gives up where the name is taken.
     with NamedTemporaryFile("w", dir=path.parent, prefix=".secret_keys-", encoding="utf-8") as file:
         file.write(text)

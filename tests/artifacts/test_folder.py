@@ -171,10 +171,10 @@ async def test_a_disk_that_refuses_is_a_store_that_is_unavailable(folder: Folder
 
 
 async def test_a_disk_that_recovers_needs_no_restart(folder: Folder, tmp_path: Path) -> None:
-    (tmp_path / "artifacts" / "sha256").rename(tmp_path / "away")
+    (tmp_path / "artifacts").rename(tmp_path / "away")
     with pytest.raises(StoreUnavailable):
         await folder.put(b"a picture")
-    (tmp_path / "away").rename(tmp_path / "artifacts" / "sha256")
+    (tmp_path / "away").rename(tmp_path / "artifacts")
 
     digest = await folder.put(b"a picture")
 
@@ -222,3 +222,15 @@ async def test_removing_what_is_not_there_is_no_error(folder: Folder) -> None:
     await folder.remove(digest)
 
     assert not folder.holds(digest)
+
+
+async def test_a_folder_that_was_emptied_is_used_again(folder: Folder, tmp_path: Path) -> None:
+    root = tmp_path / "artifacts"
+    await folder.put(b"before")
+    shutil.rmtree(root)
+
+    with pytest.raises(StoreUnavailable, match="bring it back, or make an empty one"):
+        await folder.put(b"while it is gone")
+    root.mkdir()
+
+    assert await folder.read(await folder.put(b"after")) == b"after"

@@ -67,6 +67,13 @@ def test_an_answer_that_comes_too_late_is_found_by_looking_up() -> None:
     assert tasks(world) == (2, 3)
 
 
+def test_a_callback_that_overtook_its_answer_is_not_kept_waiting() -> None:
+    world = play(replace(CALM, faults={"early": 1.0}))
+
+    # The first look would come twenty seconds after each submit.
+    assert world.loop.time() < 20
+
+
 def test_a_failure_that_nobody_told_is_found_by_looking() -> None:
     world = play(replace(CALM, faults={"task_failed": 1.0, "silent_failure": 1.0}))
 

@@ -74,15 +74,26 @@ async def test_files_are_read_again_and_what_is_wrong_with_them_is_told(client: 
 
 
 async def test_a_workflow_that_was_left_out_is_told_with_its_file(client: Client, shelf: Path) -> None:
-    (shelf / "portrait.yaml").write_text("name: portrait")
+    (shelf / "second.yaml").write_text("name: second")
     await client.post("/api/v1/workflows/reload")
 
-    answer = await client.get("/api/v1/workflows/portrait")
+    answer = await client.get("/api/v1/workflows/second")
 
     assert (await answer.json())["detail"] == (
-        "no workflow 'portrait' (there are: none; left out for what is wrong in them: portrait.yaml)"
+        "no workflow 'second' (there are: portrait; left out for what is wrong in them: second.yaml)"
     )
 
 
 async def test_workflows_take_no_query(client: Client) -> None:
     assert (await client.get("/api/v1/workflows?name=portrait")).status == 422
+
+
+async def test_a_file_that_is_broken_now_leaves_what_was_read_before_in_use(
+    client: Client, shelf: Path
+) -> None:
+    (shelf / "portrait.yaml").write_text("name: [broken")
+
+    answer = await client.post("/api/v1/workflows/reload")
+
+    assert len((await answer.json())["problems"]) == 1
+    assert (await client.get("/api/v1/workflows/portrait")).status == 200
