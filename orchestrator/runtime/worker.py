@@ -160,6 +160,8 @@ class Worker:
         while box:
             items = self._parked.pop(run, []) + list(box)
             box.clear()
+            # An answer before the callbacks that wait for it: nothing else may come to take them up.
+            items.sort(key=lambda item: item.kind is t.CallbackArrived)
             try:
                 await self._persist(run, items)
             except Exception as error:
