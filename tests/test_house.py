@@ -277,6 +277,16 @@ def test_what_the_pages_tell_to_make_can_be_made() -> None:
     assert told <= targets
 
 
+def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+    page = (TOP / "docs" / "reliability.md").read_text("utf-8")
+
+    named_tests = set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page))
+
+    assert len(named_tests) > 10
+    for file, test in sorted(named_tests):
+        assert re.search(rf"(?m)^(?:async )?def {test}\(", (TOP / file).read_text()), f"{file}::{test}"
+
+
 # --- what no file may say --------------------------------------------------------------------
 
 
