@@ -464,6 +464,13 @@ class ConnectionSettings(BaseModel):
     budget: dict[str, Any] | None = None
     prices: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("budget")
+    @classmethod
+    def _is_not_enforced_yet(cls, budget: dict[str, Any] | None) -> None:
+        # A limit on money that is accepted and does nothing would be worse than none.
+        if budget is not None:
+            raise PydanticCustomError("budget", "budgets are not enforced by this version: leave it out")
+
     @field_validator("base_url")
     @classmethod
     def _leads_to_a_host(cls, text: str) -> str:

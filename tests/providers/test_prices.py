@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from orchestrator.providers.pizi import PiziSettings
 from orchestrator.providers.prices import price
 
 
@@ -30,3 +32,8 @@ def test_a_price_is_a_number_or_credits_per_parameter(
 
 def test_what_is_not_listed_has_no_known_price() -> None:
     assert price({}, "draw", {}) is None
+
+
+def test_a_budget_that_nothing_would_enforce_is_refused() -> None:
+    with pytest.raises(ValidationError, match="budgets are not enforced by this version"):
+        PiziSettings.model_validate({"api_key": "k", "budget": {"credits": 500, "per": "1d"}})
