@@ -7,6 +7,7 @@ about the task (network, a broken provider) is not an end: it is done again, lat
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -131,12 +132,19 @@ class Performer:
 
     async def stop(self, grace_s: float) -> None:
         """Wait for the answers of submits in flight, at most *grace_s*; then leave everything to its row."""
-        submits = [self._busy[job] for job in self._unanswered]
-        if submits:
-            await asyncio.wait(submits, timeout=grace_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                # A submit that is just being written down as claimed leaves as soon as that is on disk.
+                await self._worker.caught_up()
+                while submits := self._submits():
+                    await asyncio.wait(submits)
         for task in list(self._busy.values()):
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    def _submits(self) -> list[asyncio.Task[None]]:
+        """Return what sends a claimed request, or waits for its answer."""
+        return [task for job, task in self._busy.items() if job in self._unanswered or job in self._claims]
 
     async def _do(self, work: _Work, effect: Effect) -> None:
         match effect.kind:
@@ -189,6 +197,8 @@ class Performer:
         if self._limits.is_stopped(work.connection, since):
             # Its row stays due, and brings it back when submits go out again.
             return None
+        if self._worker.stopping:
+            return None  # Nothing is claimed any more; the job is still created.
         template = work.planned.sending.freeze(prepared, at=work.job.created_at)
         number = self._numbers.take(work.connection) if needs_number(template) else None
         return await self._tell(

@@ -149,6 +149,11 @@ class Worker:
         """Return when few enough runs are being worked on that more may be given."""
         await self._calm.wait()
 
+    async def caught_up(self) -> None:
+        """Return when the runs that are being worked on now are done; others may have come meanwhile."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
     async def settled(self) -> None:
         """Return when no mailbox has anything left."""
         while self._tasks:
@@ -217,7 +222,7 @@ class Worker:
         plan = items[0].plan or await self.plan(state)
         expected = state.version if state is not None else 0
         batch = _Batch()
-        room = self.limits.room()
+        room = {} if self.stopping else self.limits.room()
         refused: list[_Item] = []
         for item in items:
             if item.kind is t.CallbackArrived and _awaits_answer(state, item.fields["job"]):

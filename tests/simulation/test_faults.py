@@ -95,7 +95,7 @@ def test_a_full_disk_delays_a_run_and_loses_nothing() -> None:
     assert tasks(world) == (2, 3)
 
 
-@pytest.mark.parametrize("turns", range(20, 200, 20))
+@pytest.mark.parametrize("turns", range(20, 200, 10))
 def test_a_stop_at_any_moment_costs_nothing(turns: int) -> None:
     world = play(replace(CALM, shocks=(Shock("stop", turns, 1.0),)))
 
