@@ -3,7 +3,9 @@ From deliveries to triggers: on the fast path from memory, after a crash from th
 
 The receiver has answered before anything here happens. Intake is bounded: what does
 not fit into memory stays in the inbox, where it is anyway, and is fetched when there
-is room again.
+is room again. And it steps back: while callbacks come in a storm, acknowledging them
+goes first, because a provider repeats or forgets what nobody answers, and the inbox
+forgets nothing.
 """
 
 import asyncio
@@ -25,6 +27,36 @@ log = structlog.get_logger()
 IN_MEMORY = 2_000
 """Deliveries held in memory; beyond that the inbox holds them."""
 
+STORM = 300
+"""So many deliveries in a tenth of a second are a storm: 3,000 a second."""
+
+STEP_BACK_S = 0.002
+"""The pause before each delivery that is processed in a storm."""
+
+
+class _Weather:
+    """Counts what comes in each tenth of a second."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tenth, self._now, self._before = 0, 0, 0
+
+    def note(self, count: int) -> None:
+        """So many deliveries have just come."""
+        self._turn()
+        self._now += count
+
+    def is_stormy(self) -> bool:
+        """Return whether this tenth or the one before had more than enough."""
+        self._turn()
+        return max(self._now, self._before) > STORM
+
+    def _turn(self) -> None:
+        tenth = int(self._loop.time() * 10)
+        if tenth != self._tenth:
+            self._before = self._now if tenth == self._tenth + 1 else 0
+            self._tenth, self._now = tenth, 0
+
 
 class Intake:
     """Takes deliveries to the runs they belong to, in the order in which they came."""
@@ -34,10 +66,12 @@ class Intake:
         self._queue: deque[Delivery] = deque()
         self._overflowed = False
         self._arrived = asyncio.Event()
+        self._weather = _Weather()
         self.held = False
 
     def arrived(self, deliveries: Sequence[Delivery]) -> None:
         """Take what was just stored; for `Inbox.subscribe`."""
+        self._weather.note(len(deliveries))
         if self.held or self._overflowed or len(self._queue) + len(deliveries) > IN_MEMORY:
             self._overflowed = True
         else:
@@ -67,6 +101,8 @@ class Intake:
 
     async def _process(self, delivery: Delivery) -> None:
         await self._worker.breathe()
+        if self._weather.is_stormy():
+            await asyncio.sleep(STEP_BACK_S)
         run = self._worker.run_of.get(delivery.job) or await self._views.run_of_job(delivery.job)
         if run is None:
             await self._inbox.settle([Settled(delivery=delivery.id, verdict="late", error="no such job")])

@@ -217,6 +217,7 @@ async def test_a_disk_that_refuses_is_not_the_links_fault(tmp_path: Path) -> Non
     async with files(tmp_path / "folder") as f:
         (tmp_path / "folder" / "sha256").rmdir()
         (tmp_path / "folder" / "tmp").rmdir()
+        (tmp_path / "folder").rmdir()
         for answer in (http(picture()), http(VIDEO)):
             f.answer = answer
             with pytest.raises(StoreUnavailable):
