@@ -46,6 +46,7 @@ from orchestrator.runtime.scheduler import Scheduler
 from orchestrator.runtime.transport import Transport
 from orchestrator.runtime.worker import Worker
 from orchestrator.settings import (
+    Address,
     Settings,
     callback_base,
     connection_tables,
@@ -148,21 +149,68 @@ def read_definitions(library: Library, *, allow_invalid: bool) -> None:
         raise DefinitionError(found.errors)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Everything that is joined before anything runs."""
+
+    store: SqliteStore
+    folder: Folder
+    plans: Plans
+    limits: Limits
+    ledger: Ledger
+    numbers: Numbers
+    worker: Worker
+    performer: Performer
+    scheduler: Scheduler
+    intake: Intake
+    checkups: Checkups
+    runs: Runs
+
+
 async def _start(app: App, stack: AsyncExitStack) -> Running:
-    settings, clock = app.settings, app.clock
-    store = await SqliteStore.open(settings.store_path, clock=clock)
+    """Open, join, take up what was left, run the loops, listen; the stack undoes it in the other order."""
+    store = await SqliteStore.open(app.settings.store_path, clock=app.clock)
     stack.push_async_callback(store.close)
-    folder = Folder(settings.artifacts)
+    folder = Folder(app.settings.artifacts)
     stack.push_async_callback(folder.close)
     base_urls = {name: c.settings.base_url for name, c in app.connectors.items()}
     transport = await stack.enter_async_context(
-        Transport(base_urls, allow_private_networks=settings.allow_private_networks)
+        Transport(base_urls, allow_private_networks=app.settings.allow_private_networks)
+    )
+    parts = _join(app, store, folder, transport)
+    failed = await _begin(app, parts, stack)
+    public = receiver.build(
+        store_inbox=store,
+        keyring=app.keyring,
+        clock=app.clock,
+        body_limit=app.settings.limits.callback_body_size,
+        artifact_handler=signed_links(folder, app.keyring, app.clock),
+    )
+    public_runner = receiver.runner(public, shutdown_s=LISTENERS_STOP_S)
+    public_url = await _listen(stack, public_runner, app.settings.listen.public)
+    admin_app = admin.build(_deps(app, parts, public), loopback=app.settings.listen.admin.is_loopback)
+    admin_runner = web.AppRunner(admin_app, access_log=None, shutdown_timeout=LISTENERS_STOP_S)
+    admin_url = await _listen(stack, admin_runner, app.settings.listen.admin)
+    log.info("server.started", public=public_url, admin=admin_url)
+    return Running(
+        public_url,
+        admin_url,
+        parts.runs,
+        app.library,
+        store,
+        parts.worker,
+        parts.intake,
+        parts.limits,
+        folder,
+        failed,
     )
 
+
+def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) -> _Parts:
+    settings, clock = app.settings, app.clock
     sending = Sending(key=app.keyring.newest, callbacks=app.public_url is not None, public_url=app.public_url)
     plans = Plans(app.connectors, sending)
     limits = Limits(app.connectors, clock)
-    ledger = Ledger(store, limits.pauses, clock)
     worker = Worker(store, plans, limits, clock)
     images = Images(transport, folder)
     exchanger = Exchanger(
@@ -184,69 +232,64 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     numbers = Numbers(store, limits, clock, _number_starts(app.connectors))
     performer = Performer(worker, store, exchanger, collector, limits, numbers, clock)
     scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock)
-    intake = Intake(store, store, worker)
+    # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
     limits.pauses.on_resume = scheduler.nudge
-    checkups = Checkups(exchanger, app.connectors, limits.pauses)
-    runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
+    return _Parts(
+        store=store,
+        folder=folder,
+        plans=plans,
+        limits=limits,
+        ledger=Ledger(store, limits.pauses, clock),
+        numbers=numbers,
+        worker=worker,
+        performer=performer,
+        scheduler=scheduler,
+        intake=Intake(store, store, worker),
+        checkups=Checkups(exchanger, app.connectors, limits.pauses),
+        runs=Runs(worker, store, app.library, _file_taker(images, folder), clock),
+    )
 
+
+async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Future[None]:
+    """Take up what an earlier process left, and start the loops; return what tells that one of them broke."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    store, limits = parts.store, parts.limits
     store.on_failure(lambda error: _fail(failed, error))
-    store.subscribe(intake.arrived)
+    store.subscribe(parts.intake.arrived)
     for connection, count in (await store.in_flight()).items():
         if connection in app.connectors:
             limits.slot(connection, count)
-    await ledger.load()
-    await _recover(store, worker, numbers, list(app.connectors))
-    tasks: list[asyncio.Task[None]] = [
-        asyncio.create_task(loop, name=name)
-        for name, loop in _loops(scheduler, intake, ledger, checkups).items()
-    ]
+    await parts.ledger.load()
+    await _recover(store, parts.worker, parts.numbers, list(app.connectors))
+    loops = _loops(parts.scheduler, parts.intake, parts.ledger, parts.checkups)
+    tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:
         task.add_done_callback(lambda task: _note_end(failed, task))
-    stack.push_async_callback(_stop, app, worker, performer, ledger, tasks)
+    stack.push_async_callback(_stop, app, parts.worker, parts.performer, parts.ledger, tasks)
+    return failed
 
-    ready = _readiness(store, worker, folder)
-    public = receiver.build(
-        store_inbox=store,
-        keyring=app.keyring,
-        clock=clock,
-        body_limit=settings.limits.callback_body_size,
-        artifact_handler=signed_links(folder, app.keyring, clock),
-    )
-    deps = admin.Deps(
-        runs=runs,
-        jobs=Jobs(worker, store),
+
+def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
+    store, clock = parts.store, app.clock
+    return admin.Deps(
+        runs=parts.runs,
+        jobs=Jobs(parts.worker, store),
         library=app.library,
-        plans=plans,
+        plans=parts.plans,
         views=store,
         log=store,
         inbox=store,
         schedule=store,
-        folder=folder,
+        folder=parts.folder,
         clock=clock,
-        ready=ready,
-        connections=Connections(limits.overview, ledger, checkups.check, clock),
+        ready=_readiness(store, parts.worker, parts.folder),
+        connections=Connections(parts.limits.overview, parts.ledger, parts.checkups.check, clock),
         rejects=lambda: [_refused(reject) for reject in public.rejects],
-        last_check=performer.last_checks.get,
-        run_bytes_max=settings.limits.run_body_size,
-        artifact_bytes_max=settings.limits.artifact_size,
+        last_check=parts.performer.last_checks.get,
+        run_bytes_max=app.settings.limits.run_body_size,
+        artifact_bytes_max=app.settings.limits.artifact_size,
     )
-    public_url = await _listen(
-        stack,
-        receiver.runner(public, shutdown_s=LISTENERS_STOP_S),
-        settings.listen.public.host,
-        settings.listen.public.port,
-    )
-    admin_app = admin.build(deps, loopback=settings.listen.admin.is_loopback)
-    admin_url = await _listen(
-        stack,
-        web.AppRunner(admin_app, access_log=None, shutdown_timeout=LISTENERS_STOP_S),
-        settings.listen.admin.host,
-        settings.listen.admin.port,
-    )
-    log.info("server.started", public=public_url, admin=admin_url)
-    return Running(public_url, admin_url, runs, app.library, store, worker, intake, limits, folder, failed)
 
 
 async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connections: list[str]) -> None:
@@ -297,20 +340,16 @@ async def _stop(
     log.info("server.stopped")
 
 
-async def _listen(
-    stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunner, host: str, port: int
-) -> str:
+async def _listen(stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunner, address: Address) -> str:
     """Bind a listener and return its address. Errors: SettingsError when the address is taken."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, address.host, address.port).start()
     except OSError as error:
         # asyncio's own sentence repeats the address; a name that cannot be resolved has no number above 0.
         reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
-        raise SettingsError(
-            f"cannot listen on {host}:{port}: {reason}; choose another in [listen]"
-        ) from error
+        raise SettingsError(f"cannot listen on {address}: {reason}; choose another in [listen]") from error
     bound_host, bound_port = runner.addresses[0][:2]
     return f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
 
