@@ -16,6 +16,12 @@ Shape: {"inputs": {...}, "steps": {id: {"output", "artifacts", "status", "error"
 
 OnUncertain = Literal["fail", "wait", "resubmit"]
 
+EndStatus = Literal["succeeded", "failed", "cancelled"]
+"""How a run can end."""
+
+CORE = "core"
+"""What stands before the slash of an operation that is ours: `core/sleep`. No connection may have this name."""
+
 
 class Value(Protocol):
     """A value that may hold `${{ … }}` anywhere inside it."""
@@ -66,6 +72,8 @@ class Step:
     *needs*: every step that must have ended first, inferred and explicit, direct ones only.
     *condition*: None means `success()`.
     *timeout_s*: None means the operation's own default.
+    *deferred*: parameters that are evaluated when the answer is there, over what came
+    (`result` and `artifacts` of `core/http`, over `response` and `callback`); they are not in *params*.
     """
 
     id: str
@@ -81,6 +89,7 @@ class Step:
     continue_on_error: bool = False
     fail_fast: bool = False
     on_uncertain: OnUncertain = "fail"
+    deferred: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def reads(self) -> frozenset[str]:
@@ -94,6 +103,82 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """At most *limit* runs at a time of those for which *group* gives the same text; the rest wait."""
+
+    group: Value
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """
+    How the sender of a request proves who it is. *secret*: the name of one in `[secrets]`.
+
+    standard   Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`
+    hmac       hex HMAC-SHA256 of the body in *header* (`X-Signature` by default), `sha256=` before it or not
+    token      the secret itself in *header* (`Authorization: Bearer …` by default)
+    """
+
+    scheme: Literal["standard", "hmac", "token"]
+    secret: str
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookTrigger:
+    """
+    A request to `/hooks/<workflow>` starts a run.
+
+    *dedupe* and *inputs* see `body` (JSON, or text), `query` and `headers` (names in lower case).
+    """
+
+    inputs: Mapping[str, Value]
+    verify: Verification | None = None
+    dedupe: Value | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleTrigger:
+    """A run at each instant of *cron* in *timezone*; *missed*: what of those that passed while nothing ran."""
+
+    cron: str
+    timezone: str = "UTC"
+    missed: Literal["skip", "run_once"] = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTrigger:
+    """
+    The end of another workflow's run, in one of *statuses*, starts a run.
+
+    *inputs* see `run` (`id`, `workflow`, `status`, `inputs`, `outputs`, `labels`, `error`).
+    """
+
+    workflow: str
+    statuses: frozenset[EndStatus] = frozenset({"succeeded"})
+    inputs: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triggers:
+    """What starts runs of a workflow besides people."""
+
+    webhook: WebhookTrigger | None = None
+    schedules: Sequence[ScheduleTrigger] = ()
+    runs: Sequence[RunTrigger] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """A URL that is told how a run ended, signed with the secret of that name in `[secrets]`."""
+
+    url: str
+    secret: str = "notify"
+    statuses: frozenset[EndStatus] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """
     One definition.
@@ -101,6 +186,7 @@ class Workflow:
     *digest*: `sha256:…` over the canonical form (see `loader.canonical`), which is *source*:
     a run is pinned to it, and loading *source* again gives an equal workflow.
     *steps*: in an order in which every step comes after all it needs.
+    *budget*: credits that one run may use, per connection.
     """
 
     name: str
@@ -112,6 +198,10 @@ class Workflow:
     steps: Mapping[str, Step]
     outputs: Mapping[str, Value] = field(default_factory=dict)
     timeout_s: float = 86_400.0
+    budget: Mapping[str, float] = field(default_factory=dict)
+    concurrency: Concurrency | None = None
+    triggers: Triggers = Triggers()
+    notify: Sequence[Notify] = ()
 
     def followers(self, step: str) -> Sequence[Step]:
         """Return the steps that need *step* directly."""
