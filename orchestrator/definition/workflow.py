@@ -20,7 +20,7 @@ EndStatus = Literal["succeeded", "failed", "cancelled"]
 """How a run can end."""
 
 CORE = "core"
-"""What stands before the slash of an operation that is ours: `core/sleep`. No connection may have this name."""
+"""What stands before the slash of an operation of ours (`core/sleep`); no connection may be called so."""
 
 
 class Value(Protocol):
@@ -140,7 +140,7 @@ class WebhookTrigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleTrigger:
-    """A run at each instant of *cron* in *timezone*; *missed*: what of those that passed while nothing ran."""
+    """A run at each instant of *cron* in *timezone*; *missed*: what of those that passed unseen."""
 
     cron: str
     timezone: str = "UTC"
