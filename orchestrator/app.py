@@ -23,10 +23,13 @@ from orchestrator.artifacts.folder import Folder
 from orchestrator.artifacts.links import signed_links
 from orchestrator.artifacts.wholeness import unreadable
 from orchestrator.clock import Clock, SystemClock, rfc3339
+from orchestrator.core.connector import CoreConnector
+from orchestrator.definition.workflow import CORE
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
 from orchestrator.operations.connections import Connections
+from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
@@ -34,6 +37,7 @@ from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.registry import KINDS
 from orchestrator.runtime.checkups import Checkups
+from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
 from orchestrator.runtime.exchange import Exchanger
 from orchestrator.runtime.images import ImageProblem, Images
@@ -112,7 +116,7 @@ def build(
     Errors:  SettingsError; DefinitionError with every problem of every workflow file, unless
              *allow_invalid*: then such files are left out, each with a warning.
     """
-    chosen = connect(settings) if connectors is None else connectors
+    chosen = {**(connect(settings) if connectors is None else connectors), CORE: CoreConnector()}
     public_url = callback_base(settings)
     library = Library([settings.workflows], catalog(chosen))
     read_definitions(library, allow_invalid=allow_invalid)
@@ -132,11 +136,20 @@ def connect(settings: Settings) -> dict[str, Connector]:
             continue
         try:
             connectors[name] = kind.connect(read_connection(settings, name, kind.settings))
+            problems += _budget_problems(name, connectors[name])
         except SettingsError as error:
             problems.append(str(error))
     if problems:
         raise SettingsError("\n".join(problems))
     return connectors
+
+
+def _budget_problems(name: str, connector: Connector) -> list[str]:
+    """Return why the connection's budget, if it has one, could not be kept: for what has no price."""
+    unpriced = [one.name for one in connector.operations.values() if one.priced is False]
+    if connector.settings.budget is None or not unpriced:
+        return []
+    return [f"providers.{name}.budget: needs a price for {', '.join(unpriced)}, in providers.{name}.prices"]
 
 
 def read_definitions(library: Library, *, allow_invalid: bool) -> None:
@@ -235,6 +248,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
     limits.pauses.on_resume = scheduler.nudge
+    runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
+    performer.children = Children(runs, worker, store)
     return _Parts(
         store=store,
         folder=folder,
@@ -246,8 +261,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         performer=performer,
         scheduler=scheduler,
         intake=Intake(store, store, worker),
-        checkups=Checkups(exchanger, app.connectors, limits.pauses),
-        runs=Runs(worker, store, app.library, _file_taker(images, folder), clock),
+        checkups=Checkups(exchanger, _providers(app), limits.pauses),
+        runs=runs,
     )
 
 
@@ -275,6 +290,7 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
     return admin.Deps(
         runs=parts.runs,
         jobs=Jobs(parts.worker, store),
+        decisions=Decisions(parts.worker, store, store, parts.plans),
         library=app.library,
         plans=parts.plans,
         views=store,
@@ -391,6 +407,11 @@ def _file_taker(images: Images, folder: Folder) -> Callable[[str, bool], Awaitab
         return f"artifact:{digest}"
 
     return take
+
+
+def _providers(app: App) -> dict[str, Connector]:
+    """Return the connections that an operator has configured, without our own."""
+    return {name: connector for name, connector in app.connectors.items() if name != CORE}
 
 
 def _number_starts(connectors: Mapping[str, Connector]) -> dict[str, int]:

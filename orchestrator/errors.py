@@ -9,6 +9,7 @@ OrchestratorError
   WrongState           the thing exists, but its state does not allow what was asked
   Conflict             somebody else appended to this stream first: reload and decide again
   Refused              the store would break a promise by writing this; nothing was written
+    NoRoom             of something that runs share there is not enough left
   StoreUnavailable     nothing can be written just now (disk full, locked, read-only)
   StoreInUse           another server holds this data folder
   SettingsError        the configuration is wrong; carries the place
@@ -125,6 +126,14 @@ class Conflict(OrchestratorError):
 
 class Refused(OrchestratorError):
     """The store would break a promise by writing this; nothing was written."""
+
+
+class NoRoom(Refused):
+    """Of something that runs share (a budget, the places of a group) there is not enough left."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"there is no room left in {resource}")
+        self.resource = resource
 
 
 class StoreUnavailable(OrchestratorError):

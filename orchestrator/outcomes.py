@@ -8,10 +8,15 @@ from orchestrator.errors import Failure
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The task is theirs now; its result comes later. *poll_s* asks for the first look this soon."""
+    """
+    The task is theirs now; its result comes later. *poll_s* asks for the first look this soon.
+
+    *answer*: what came with it and is needed to make the result.
+    """
 
     task_id: str
     poll_s: float | None = None
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,6 +258,18 @@ def _delivery_overflow(data: Object, job: Object) -> Words:
     return f"more than {data.get('limit')} callbacks: only counted from here on", ""
 
 
+def _run_waiting(data: Object, job: Object) -> Words:
+    return "waits for the end of another run of its group", plain(data.get("group")).split("/")[-1]
+
+
+def _operator_decided(data: Object, job: Object) -> Words:
+    who = plain(data.get("who")) or "a person"
+    chosen = data.get("chosen") or ()
+    what = "approves" if data.get("approved") else "rejects"
+    picked = f" and chooses {len(chosen)}" if chosen else ""
+    return f"{who} {what}{picked}", plain(data.get("why"))
+
+
 def _operator_resolved(data: Object, job: Object) -> Words:
     actions = {
         "adopt": f"a person says: it is the provider's task {_brief(data.get('task_id'))}",
@@ -276,6 +288,11 @@ def _connection_resumed(data: Object, job: Object) -> Words:
     return "submits again", plain(data.get("reason"))
 
 
+def _connection_budget_reached(data: Object, job: Object) -> Words:
+    used = f"{amount(data.get('used'))} of {amount(data.get('credits'))} credits are used or reserved"
+    return f"jobs wait for its budget until {_at(data.get('until'))}", used
+
+
 def _connection_credits_changed(data: Object, job: Object) -> Words:
     before = data.get("before")
     return (
@@ -287,6 +304,7 @@ def _connection_credits_changed(data: Object, job: Object) -> Words:
 _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "run.created": _run_created,
     "run.started": _run_started,
+    "run.waiting": _run_waiting,
     "run.cancel_requested": _run_cancel_requested,
     "run.retried": _run_retried,
     "run.succeeded": _run_succeeded,
@@ -317,7 +335,9 @@ _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "job.late_result": _job_late_result,
     "delivery.overflow": _delivery_overflow,
     "connection.paused": _connection_paused,
+    "connection.budget_reached": _connection_budget_reached,
     "connection.resumed": _connection_resumed,
     "connection.credits_changed": _connection_credits_changed,
     "operator.resolved": _operator_resolved,
+    "operator.decided": _operator_decided,
 }

@@ -26,6 +26,7 @@ class OperationSpec:
     *check(values, is_unknown)*: everything wrong with parameters of which some values
     are not known yet (those for which *is_unknown* is true).
     *gives_files*: whether its results become artifacts.
+    *costs*: it costs credits; *priced*: and a price list says how many, so that a budget can be kept.
     """
 
     name: str
@@ -34,6 +35,8 @@ class OperationSpec:
     output_schema: Mapping[str, Any]
     check: Callable[[Mapping[str, Any], Callable[[Any], bool]], Sequence[FoundProblem]]
     gives_files: bool = True
+    costs: bool = False
+    priced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

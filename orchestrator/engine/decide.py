@@ -14,12 +14,16 @@ them is changed.
 from collections.abc import Mapping
 from typing import Literal
 
+import orjson
+
+from orchestrator.definition.workflow import Workflow
 from orchestrator.engine import events as e
-from orchestrator.engine import jobs, steps, uncertain
+from orchestrator.engine import holds, jobs, questions, steps, uncertain
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Decision, Draft
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RETRIABLE, RunState
+from orchestrator.errors import InvalidValue
 from orchestrator.times import SECOND
 
 
@@ -37,18 +41,21 @@ def decide(
     _dispatch(draft, trigger)
     if draft.base is not None:
         steps.follow_up(draft)
-    return Decision(draft.events, draft.state, draft.postponed)
+    return Decision(draft.events, draft.state, draft.postponed, draft.holds)
 
 
 def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
     match trigger:
         case t.Start():
             _start(draft, trigger)
+        case t.Admitted():
+            if draft.state.waits_for is not None:
+                _go_on(draft)
         case t.CancelAsked():
             if draft.state.cancelling is None:
                 _cancel(draft, "operator", trigger.reason)
         case t.RetryAsked():
-            _retry(draft, trigger.from_step)
+            _retry(draft, trigger)
         case t.RunOverdue():
             if draft.at >= draft.state.deadline_at:
                 _cancel(draft, "timeout")
@@ -69,11 +76,38 @@ def _start(draft: Draft, trigger: t.Start) -> None:
             inputs=trigger.inputs,
             labels=trigger.labels,
             deadline_at=draft.at + int(workflow.timeout_s * SECOND),
+            group=_group(workflow, trigger),
+            group_limit=workflow.concurrency.limit if workflow.concurrency is not None else None,
+            parent=trigger.parent,
         )
     )
     draft.state.fresh = {}  # All of it is new; from here on it is known what was written to.
+    if trigger.admitted:
+        _go_on(draft)
+    else:
+        _wait(draft)
+
+
+def _group(workflow: Workflow, trigger: t.Start) -> str | None:
+    """Return what the run shares with others. One whose group cannot be told goes with those of no name."""
+    if workflow.concurrency is None:
+        return None
+    names = {"inputs": trigger.inputs, "run": {"id": trigger.run, "labels": trigger.labels}, "steps": {}}
+    try:
+        name = workflow.concurrency.group.evaluate(names)
+    except InvalidValue:
+        name = ""
+    return holds.group(workflow.name, name if isinstance(name, str) else orjson.dumps(name).decode())
+
+
+def _go_on(draft: Draft) -> None:
     draft.emit(e.RunStarted(at=draft.at))
-    steps.begin_ready(draft, list(workflow.steps.values()))
+    steps.begin_ready(draft, list(draft.plan.workflow.steps.values()))
+
+
+def _wait(draft: Draft) -> None:
+    assert draft.state.group is not None, "only a run of a group has to wait"
+    draft.emit(e.RunWaiting(at=draft.at, group=draft.state.group))
 
 
 def _cancel(draft: Draft, cause: Literal["operator", "timeout"], reason: str | None = None) -> None:
@@ -85,7 +119,8 @@ def _cancel(draft: Draft, cause: Literal["operator", "timeout"], reason: str | N
     state = draft.state
     if state.has_ended or state.halting:
         return
-    final = state.cancelling is not None
+    # What has never begun has nothing to clean up after.
+    final = state.cancelling is not None or state.waits_for is not None
     deadline_at = None if final else draft.at + int(draft.plan.workflow.timeout_s * SECOND)
     draft.emit(
         e.RunCancelRequested(at=draft.at, cause=cause, reason=reason, deadline_at=deadline_at, final=final)
@@ -93,15 +128,25 @@ def _cancel(draft: Draft, cause: Literal["operator", "timeout"], reason: str | N
     steps.cancel_open(draft)
 
 
-def _retry(draft: Draft, from_step: str | None) -> None:
+def _retry(draft: Draft, trigger: t.RetryAsked) -> None:
     """Let a run that failed or was cancelled go on, with its own definition and what it has."""
     state, workflow = draft.state, draft.plan.workflow
     if state.status not in RETRIABLE:
         return
+    from_step = trigger.from_step
     again = [] if from_step is None else [from_step, *(s.id for s in steps.downstream(workflow, from_step))]
     deadline_at = draft.at + int(workflow.timeout_s * SECOND)
-    draft.emit(e.RunRetried(at=draft.at, deadline_at=deadline_at, from_step=from_step, again=again))
-    steps.begin_ready(draft, list(workflow.steps.values()))
+    draft.emit(
+        e.RunRetried(
+            at=draft.at, deadline_at=deadline_at, from_step=from_step, again=again, parent=trigger.parent
+        )
+    )
+    if not trigger.admitted:
+        _wait(draft)
+    elif state.group is not None:
+        _go_on(draft)
+    else:
+        steps.begin_ready(draft, list(workflow.steps.values()))
 
 
 def _job(draft: Draft, trigger: t.JobTrigger) -> None:
@@ -109,6 +154,10 @@ def _job(draft: Draft, trigger: t.JobTrigger) -> None:
     match trigger:
         case t.SubmitReady():
             jobs.submit_ready(draft, job, trigger)
+        case t.BudgetReached():
+            jobs.budget_reached(draft, job, trigger)
+        case t.Decided():
+            questions.decided(draft, job, trigger)
         case t.SubmitAnswered():
             jobs.submit_answered(draft, job, trigger.outcome)
         case t.SubmitNotSent():

@@ -1,11 +1,12 @@
 """A decision being made: the events so far, and the state as it will be after them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator import ids
 from orchestrator.engine.events import Event
 from orchestrator.engine.fold import apply
+from orchestrator.engine.holds import Hold, of_event
 from orchestrator.engine.plan import Plan, PlannedOperation
 from orchestrator.engine.state import Job, RunState
 from orchestrator.engine.triggers import Trigger
@@ -20,6 +21,7 @@ class Draft:
     anybody; what is not in it must go through the limits first.
     *postponed*: wake-ups that move without an event, because nothing had changed.
     *ended*: steps whose end has not been followed up yet.
+    *holds*: what is taken of what runs share, and given back.
     """
 
     plan: Plan
@@ -29,6 +31,7 @@ class Draft:
     events: list[Event] = field(default_factory=list)
     postponed: dict[str, int | None] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     _ids: int = 0
 
     @property
@@ -44,6 +47,9 @@ class Draft:
         """Add *event* to the decision and to the state."""
         self.base = apply(self.base, event)
         self.events.append(event)
+        hold = of_event(event, self.base)
+        if hold is not None:
+            self.holds.append(hold)
 
     def operation(self, job: Job) -> PlannedOperation:
         return self.plan.operations[job.step]
@@ -69,8 +75,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to append, and the state after it. *postponed*: see `Draft`."""
+    """What to append, and the state after it. *postponed*, *holds*: see `Draft`."""
 
     events: list[Event]
     state: RunState
     postponed: Mapping[str, int | None]
+    holds: Sequence[Hold] = ()

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.engine import events as e
 from orchestrator.engine.draft import Draft
+from orchestrator.engine.money import uncharged
 from orchestrator.engine.state import Job
 from orchestrator.engine.steps import cancel_job, create_job, instance_ended, is_wanted, succeed_by_kept
 from orchestrator.errors import Failure
@@ -61,13 +62,13 @@ def _win(draft: Draft, job: Job) -> None:
 def time_out(draft: Draft, job: Job) -> None:
     """The deadline of the attempt has passed, and the last look brought nothing."""
     failure = Failure("timeout", "no result within the step's timeout")
-    draft.emit(e.JobTimedOut(at=draft.at, job=job.id, error=failure.to_json()))
+    draft.emit(e.JobTimedOut(at=draft.at, job=job.id, error=failure.to_json(), credits=uncharged(draft, job)))
     _after_failure(draft, job, failure)
 
 
 def fail(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None) -> None:
     """End the job badly. *again*: whether another attempt follows, whatever the retry policy says."""
-    draft.emit(e.JobFailed(at=draft.at, job=job.id, error=failure.to_json()))
+    draft.emit(e.JobFailed(at=draft.at, job=job.id, error=failure.to_json(), credits=uncharged(draft, job)))
     _after_failure(draft, job, failure, again=again)
 
 

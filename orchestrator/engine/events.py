@@ -65,7 +65,12 @@ class StepEvent(Event):
 
 @dataclass(slots=True, kw_only=True)
 class RunCreated(Event):
-    """The run is durably ours, with its inputs. *digest* pins the definition it follows to its end."""
+    """
+    The run is durably ours, with its inputs. *digest* pins the definition it follows to its end.
+
+    *group*: what it shares with other runs, of which at most *group_limit* go on at a time.
+    *parent*: the job of another run that this run is.
+    """
 
     type: ClassVar[str] = "run.created"
     run: str
@@ -74,6 +79,17 @@ class RunCreated(Event):
     inputs: dict[str, Any]
     labels: dict[str, str]
     deadline_at: int
+    group: str | None = None
+    group_limit: int | None = None
+    parent: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RunWaiting(Event):
+    """So many runs of its group go on that this one has to wait for the end of another."""
+
+    type: ClassVar[str] = "run.waiting"
+    group: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,12 +122,14 @@ class RunRetried(Event):
     The run goes on after its end: what did not succeed is done again, within a new *deadline_at*.
 
     *again*: *from_step* and everything downstream of it, done again though it may have succeeded.
+    *parent*: the job of another run that waits for it from now on.
     """
 
     type: ClassVar[str] = "run.retried"
     deadline_at: int
     from_step: str | None = None
     again: list[str] = field(default_factory=list)
+    parent: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -216,12 +234,20 @@ class JobCreated(JobEvent):
 
 @dataclass(slots=True, kw_only=True)
 class JobSubmitting(JobEvent):
-    """Stored before the first byte of the spending request leaves. *template* rebuilds it byte for byte."""
+    """
+    Stored before the first byte of the spending request leaves. *template* rebuilds it byte for byte.
+
+    *price*: what it will cost by the price list, in credits; so much is reserved, of the connection's
+    *budget* too where there is one, in which all jobs together may have *most*.
+    """
 
     type: ClassVar[str] = "job.submitting"
     template: dict[str, Any]
     number: int | None
     deadline_at: int
+    price: float | None = None
+    budget: str | None = None
+    most: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -230,12 +256,14 @@ class JobSubmitted(JobEvent):
     Accepted. The first look is due at *check_at*; None where nobody can look.
 
     *deadline_at* where nothing had to be claimed first, so that no other event holds it.
+    *answer*: what came with it, where the step's result is made of that too.
     """
 
     type: ClassVar[str] = "job.submitted"
     task_id: str
     check_at: int | None
     deadline_at: int | None = None
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -350,26 +378,29 @@ class JobSucceeded(JobEvent):
 
 @dataclass(slots=True, kw_only=True)
 class JobFailed(JobEvent):
-    """It ended without a result; *error* says why."""
+    """It ended without a result; *error* says why. *credits*: what it is known to have cost all the same."""
 
     type: ClassVar[str] = "job.failed"
     error: dict[str, Any]
+    credits: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class JobTimedOut(JobEvent):
-    """Its deadline passed, and a last look brought no result."""
+    """Its deadline passed, and a last look brought no result. *credits* as in `JobFailed`."""
 
     type: ClassVar[str] = "job.timed_out"
     error: dict[str, Any]
+    credits: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class JobCancelled(JobEvent):
-    """*watched*: its task may still bring a result that was paid for."""
+    """*watched*: its task may still bring a result that was paid for. *credits* as in `JobFailed`."""
 
     type: ClassVar[str] = "job.cancelled"
     watched: bool
+    credits: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -403,6 +434,21 @@ class OperatorResolved(JobEvent):
     type: ClassVar[str] = "operator.resolved"
     action: Resolution
     task_id: str | None = None
+    who: str | None = None
+    why: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class OperatorDecided(JobEvent):
+    """
+    A person answered a question of the workflow; what follows from it is told by the next events.
+
+    *chosen*: those of the choices that they picked, as the question had them.
+    """
+
+    type: ClassVar[str] = "operator.decided"
+    approved: bool
+    chosen: list[Any] = field(default_factory=list)
     who: str | None = None
     why: str | None = None
 

@@ -47,6 +47,9 @@ def _created(event: e.RunCreated) -> RunState:
         labels=event.labels,
         created_at=event.at,
         deadline_at=event.deadline_at,
+        group=event.group,
+        group_limit=event.group_limit,
+        parent=event.parent,
     )
 
 
@@ -56,7 +59,11 @@ def _nothing(state: RunState, event: e.Event) -> None:
 
 def _run_started(state: RunState, event: e.RunStarted) -> None:
     state.status = "running"
-    state.started_at = event.at
+    state.started_at = state.started_at or event.at
+
+
+def _run_waiting(state: RunState, event: e.RunWaiting) -> None:
+    state.status = "pending"
 
 
 def _cancel_requested(state: RunState, event: e.RunCancelRequested) -> None:
@@ -69,6 +76,7 @@ def _cancel_requested(state: RunState, event: e.RunCancelRequested) -> None:
 def _run_retried(state: RunState, event: e.RunRetried) -> None:
     state.status, state.finished_at, state.deadline_at = "running", None, event.deadline_at
     state.outputs, state.error, state.cancelling, state.halting = None, None, None, False
+    state.parent = event.parent or state.parent
     returned = [id for id, step in state.steps.items() if step.status != "succeeded" or id in event.again]
     for id in returned:
         digests = state.own_step(id).digests
@@ -231,12 +239,15 @@ def _submitting(state: RunState, event: e.JobSubmitting) -> None:
     job = state.own_job(event.job)
     job.status, job.wake_at = "submitting", None
     job.template, job.number, job.deadline_at = event.template, event.number, event.deadline_at
+    job.price, job.budget = event.price, event.budget
+    _reserve(state, job, event.price)
 
 
 def _submitted(state: RunState, event: e.JobSubmitted) -> None:
     job = state.own_job(event.job)
     job.status, job.task_id, job.submitted_at = "waiting", event.task_id, event.at
     job.deadline_at = event.deadline_at or job.deadline_at
+    job.answer = event.answer
     state.tasks.setdefault((job.connection, event.task_id), job.id)
     job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
 
@@ -244,6 +255,7 @@ def _submitted(state: RunState, event: e.JobSubmitted) -> None:
 def _rejected(state: RunState, event: e.JobRejected) -> None:
     job = state.own_job(event.job)
     job.rejections += 1
+    _reserve(state, job, 0.0)
     if event.wait:
         job.status, job.wake_at, job.deadline_at, job.template = "created", event.due_at, None, None
 
@@ -307,19 +319,20 @@ def _artifact_stored(state: RunState, event: e.ArtifactStored) -> None:
 def _job_succeeded(state: RunState, event: e.JobSucceeded) -> None:
     job = _job_ended(state, event, "succeeded", None)
     job.output = event.output
-    job.credits = event.credits if event.credits is not None else job.credits
+    _cost(state, job, event.credits)
 
 
 def _job_failed(state: RunState, event: e.JobFailed) -> None:
-    _job_ended(state, event, "failed", event.error)
+    _cost(state, _job_ended(state, event, "failed", event.error), event.credits)
 
 
 def _job_timed_out(state: RunState, event: e.JobTimedOut) -> None:
-    _job_ended(state, event, "timed_out", event.error)
+    _cost(state, _job_ended(state, event, "timed_out", event.error), event.credits)
 
 
 def _job_cancelled(state: RunState, event: e.JobCancelled) -> None:
     job = _job_ended(state, event, "cancelled", None)
+    _cost(state, job, event.credits)
     job.watched = event.watched
     job.wake_at = event.at if event.watched else None
 
@@ -333,10 +346,25 @@ def _job_ended(state: RunState, event: e.JobEvent, status: JobStatus, error: dic
     return job
 
 
+def _cost(state: RunState, job: Job, credits: float | None) -> None:
+    """Settle what was reserved, where it is known what the job has cost; else it stays reserved."""
+    if credits is not None:
+        job.credits = credits
+        _reserve(state, job, credits)
+
+
+def _reserve(state: RunState, job: Job, credits: float | None) -> None:
+    change = (credits or 0.0) - job.reserved
+    if change:
+        spent = state.spending.get(job.connection, 0.0) + change
+        state.spending = {**state.spending, job.connection: round(spent, 6)}
+        job.reserved = credits or 0.0
+
+
 def _late_result(state: RunState, event: e.JobLateResult) -> None:
     job = state.own_job(event.job)
     job.output, job.late, job.watched, job.wake_at = event.output, True, False, None
-    job.credits = event.credits if event.credits is not None else job.credits
+    _cost(state, job, event.credits)
     instance = state.own_instance(job.key)
     if job.attempt > instance.stale:
         instance.kept = instance.kept or job.id
@@ -345,6 +373,7 @@ def _late_result(state: RunState, event: e.JobLateResult) -> None:
 _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.RunCreated: _nothing,
     e.RunStarted: _run_started,
+    e.RunWaiting: _run_waiting,
     e.RunCancelRequested: _cancel_requested,
     e.RunRetried: _run_retried,
     e.RunSucceeded: _run_succeeded,
@@ -375,4 +404,5 @@ _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.JobLateResult: _late_result,
     e.DeliveryOverflow: _nothing,
     e.OperatorResolved: _nothing,
+    e.OperatorDecided: _nothing,
 }

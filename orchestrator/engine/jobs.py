@@ -12,6 +12,8 @@ from orchestrator.engine.draft import Draft
 from orchestrator.engine.ends import fail, finish, keep, time_out
 from orchestrator.engine.late import confirmed, second_word, stop_watching, watched
 from orchestrator.engine.looks import first_check, next_check
+from orchestrator.engine.money import exceeded
+from orchestrator.engine.questions import unanswered
 from orchestrator.engine.state import Job
 from orchestrator.engine.steps import cancel_job, deadline, is_wanted, submitting
 from orchestrator.engine.uncertain import adopt, bound_elsewhere, grace_is_over, is_unaccounted, resolve_at
@@ -45,10 +47,18 @@ _LATEST_RETRY_S = 300.0
 
 def submit_ready(draft: Draft, job: Job, trigger: t.SubmitReady) -> None:
     """The way is free: claim the submit, unless the run wants nothing new any more."""
-    if job.status == "created":
+    if job.status == "created" and (failure := exceeded(draft, job)) is not None:
+        fail(draft, job, failure)
+    elif job.status == "created":
         for artifact in trigger.inputs:
             draft.emit(e.ArtifactStored(at=draft.at, job=job.id, artifact=artifact, role="input"))
         submitting(draft, job, trigger.template, trigger.number)
+
+
+def budget_reached(draft: Draft, job: Job, trigger: t.BudgetReached) -> None:
+    """The connection has spent what it may for now: the job waits."""
+    if job.status == "created":
+        draft.postponed[job.id] = trigger.until
 
 
 def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
@@ -97,6 +107,7 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
                 task_id=outcome.task_id,
                 check_at=check_at,
                 deadline_at=deadline_at,
+                answer=outcome.answer,
             )
         )
     if not is_wanted(draft, job):
@@ -158,11 +169,24 @@ def woke(draft: Draft, job: Job) -> None:
     """Its own time has come: the grace of an uncertain submit is over, or the deadline with nobody to ask."""
     if job.status == "uncertain":
         grace_is_over(draft, job)
-    elif job.status == "waiting" and not draft.operation(job).checks and job.deadline_at is not None:
-        if draft.at >= job.deadline_at:
-            time_out(draft, job)
-        else:
-            draft.postponed[job.id] = job.deadline_at
+    elif job.status == "waiting" and not draft.operation(job).checks:
+        _woke_waiting(draft, job)
+
+
+def _woke_waiting(draft: Draft, job: Job) -> None:
+    operation = draft.operation(job)
+    deadline_at = job.deadline_at if job.deadline_at is not None else draft.state.deadline_at
+    due_at = operation.due_at(job) if operation.waits == "timer" else deadline_at
+    if draft.at >= due_at and operation.waits == "timer":
+        keep(draft, job, {}, None)
+    elif draft.at < min(due_at, deadline_at):
+        draft.postponed[job.id] = min(due_at, deadline_at)
+    elif job.deadline_at is None:
+        draft.postponed[job.id] = draft.at + SECOND  # The run's own time is over, and ends it in a moment.
+    elif operation.waits == "person":
+        unanswered(draft, job)
+    else:
+        time_out(draft, job)
 
 
 # --- callbacks -------------------------------------------------------------------------------

@@ -3,12 +3,17 @@
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.state import Job
+from orchestrator.engine.steps import deadline
 from orchestrator.outcomes import Pending, Retry, Unauthorized
 from orchestrator.times import SECOND
 
 
 def first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
     operation = draft.operation(job)
+    if operation.waits in ("timer", "person"):
+        # It is claimed by nobody, so its deadline stands in no event yet.
+        deadline_at = deadline(draft, job) or draft.state.deadline_at
+        return min(operation.due_at(job), deadline_at) if operation.waits == "timer" else deadline_at
     if not operation.checks:
         return None
     after_s = operation.first_check_s if poll_s is None else min(poll_s, operation.first_check_s)

@@ -1,6 +1,6 @@
 """What the engine knows of the world: a workflow, and its operations as values that answer without I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -8,17 +8,34 @@ from orchestrator.definition.workflow import Workflow
 from orchestrator.engine.state import Job
 from orchestrator.outcomes import Callback, CallbackMeaning
 
-Waits = Literal["none", "hint", "verdict", "heartbeat", "poll"]
+Waits = Literal["none", "hint", "verdict", "heartbeat", "poll", "timer", "person", "run"]
 """
 How the end of a task becomes known: the submit's answer is the result; a callback says
 when to ask; the callback is the truth; polls that keep the task alive; polls.
+
+And where the task is our own: its time comes; a person decides; another run of ours ends.
 """
+
+DeadlineDecides = Literal["approve", "reject", "fail"]
+"""What becomes of a question that nobody has answered in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most *credits* for the jobs of a connection that are submitted within one *period_s*."""
+
+    credits: float
+    period_s: float
 
 
 class PlannedOperation(Protocol):
     """
     An operation with the settings of its connection. Durations in seconds.
 
+    *timeout_s*     None: it may take as long as its run.
+    *budget*        of its connection; None where there is none.
+
+    *costs*         it costs credits.
     *spends*        an unclear submit must not be repeated.
     *resends*       the provider ignores a second submit with the same key.
     *looks_up*      an uncertain submit can be searched for at the provider.
@@ -29,11 +46,13 @@ class PlannedOperation(Protocol):
 
     waits: Waits
     spends: bool
+    costs: bool
     resends: bool
     looks_up: bool
     checks: bool
     drops: bool
-    timeout_s: float
+    timeout_s: float | None
+    budget: Budget | None
     first_check_s: float
     max_check_interval_s: float
     uncertain_grace_s: float
@@ -49,6 +68,18 @@ class PlannedOperation(Protocol):
 
     def price(self, job: Job) -> float | None:
         """Return the credits that the job costs by a price list, None where none says so. Never raises."""
+        ...
+
+    def due_at(self, job: Job) -> int:
+        """Return when a task that waits for its time is done, microseconds; asked of no other."""
+        ...
+
+    def picked(self, job: Job, chosen: Sequence[int]) -> list[Any]:
+        """Return the chosen of a question's choices. Errors: InvalidValue when that may not be chosen."""
+        ...
+
+    def deadline_decides(self, job: Job) -> DeadlineDecides:
+        """Say what becomes of a question that nobody has answered in time."""
         ...
 
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:

@@ -64,6 +64,8 @@ class Job:
     *wake_at*: when something is due next by what the log says (the schedule may be later).
     *seen*: digest of each delivery to the id of the first that had it.
     *watched*: it ended without a result, but its task may still bring one.
+    *reserved*: credits that it has or may have cost, by *price* until it is known; *budget* is
+    the connection's that they count against.
     """
 
     id: str
@@ -95,6 +97,10 @@ class Job:
     deliveries: int = 0
     watched: bool = False
     late: bool = False
+    answer: dict[str, Any] | None = None
+    price: float | None = None
+    budget: str | None = None
+    reserved: float = 0.0
     memo: Any = field(default=None, compare=False, repr=False)
 
     @property
@@ -181,6 +187,9 @@ class RunState:
     ended; computed when first needed and derived from the rest, so they take no part in
     comparisons.
     *fresh*: what was written to since the fork; None for a state that was folded.
+    *group*: the resource of which it needs a place in order to go on.
+    *parent*: the job of another run that waits for this one.
+    *spending*: per connection what its jobs have or may have cost, in credits.
     """
 
     id: str
@@ -197,6 +206,10 @@ class RunState:
     finished_at: int | None = None
     cancelling: Literal["operator", "timeout"] | None = None
     halting: bool = False
+    group: str | None = None
+    group_limit: int | None = None
+    parent: str | None = None
+    spending: dict[str, float] = field(default_factory=dict)
     outputs: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     steps: dict[str, StepState] = field(default_factory=dict)
@@ -211,6 +224,11 @@ class RunState:
     @property
     def has_ended(self) -> bool:
         return self.status in ("succeeded", "failed", "cancelled")
+
+    @property
+    def waits_for(self) -> str | None:
+        """What it has to have before it may go on, while it has not."""
+        return self.group if self.status == "pending" else None
 
     def kept_result(self, key: Key, params: dict[str, Any]) -> Job | None:
         """Return the job whose result an instance can have without paying again for the same *params*."""

@@ -14,6 +14,8 @@ import orjson
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.engine import events as e
 from orchestrator.engine.draft import Draft
+from orchestrator.engine.holds import budget as budget_of
+from orchestrator.engine.money import is_limited, uncharged
 from orchestrator.engine.scope import ancestors, scope, status_functions
 from orchestrator.engine.state import Job
 from orchestrator.errors import Failure, InvalidValue
@@ -168,7 +170,7 @@ def create_job(
             due_at=due_at,
         )
     )
-    if due_at > draft.at or draft.room.get(step.connection, 0) <= 0:
+    if due_at > draft.at or draft.room.get(step.connection, 0) <= 0 or is_limited(draft, step.connection):
         return
     template = draft.plan.operations[step.id].template(draft.state.jobs[job_id])
     if template is not None and draft.may_spend(step.connection):
@@ -176,17 +178,29 @@ def create_job(
 
 
 def submitting(draft: Draft, job: Job, template: dict[str, Any], number: int | None) -> None:
-    """Let the spending request be sent once this decision is on disk."""
-    deadline_at = deadline(draft, job)
+    """Let the spending request be sent once this decision is on disk, and its price be reserved with it."""
+    operation = draft.operation(job)
+    price = operation.price(job) if operation.costs else None
+    budget = operation.budget if price is not None else None
     draft.emit(
-        e.JobSubmitting(at=draft.at, job=job.id, template=template, number=number, deadline_at=deadline_at)
+        e.JobSubmitting(
+            at=draft.at,
+            job=job.id,
+            template=template,
+            number=number,
+            deadline_at=deadline(draft, job) or draft.state.deadline_at,
+            price=price,
+            budget=budget_of(job.connection, budget.period_s, draft.at) if budget is not None else None,
+            most=budget.credits if budget is not None else None,
+        )
     )
 
 
-def deadline(draft: Draft, job: Job) -> int:
-    """Return when an attempt that begins now has run out of time, in microseconds."""
+def deadline(draft: Draft, job: Job) -> int | None:
+    """Return when an attempt that begins now has run out of time, in microseconds; None: with its run."""
     timeout_s = draft.plan.workflow.steps[job.step].timeout_s
-    return draft.at + int((draft.operation(job).timeout_s if timeout_s is None else timeout_s) * SECOND)
+    timeout_s = draft.operation(job).timeout_s if timeout_s is None else timeout_s
+    return draft.at + int(timeout_s * SECOND) if timeout_s is not None else None
 
 
 def instance_ended(draft: Draft, job: Job) -> None:
@@ -275,7 +289,7 @@ def cancel_job(draft: Draft, job: Job) -> None:
     operation = draft.operation(job)
     at_provider = job.status in ("waiting", "collecting")
     watched = at_provider and (job.output is not None or (operation.checks and not operation.drops))
-    draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched))
+    draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched, credits=uncharged(draft, job)))
     if not succeed_by_kept(draft, job):
         draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
         instance_ended(draft, job)

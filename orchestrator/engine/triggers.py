@@ -30,11 +30,22 @@ class Asked(Trigger):
 
 @dataclass(slots=True, kw_only=True)
 class Start(Trigger):
-    """A run was asked for, with inputs already checked and free of data URIs."""
+    """
+    A run was asked for, with inputs already checked and free of data URIs.
+
+    *admitted*: there is a place for it in its group, if it has one. *parent*: the job that it is.
+    """
 
     run: str
     inputs: dict[str, Any]
     labels: dict[str, str]
+    admitted: bool = True
+    parent: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Admitted(Trigger):
+    """There may be a place in the group of a run that waits for one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,9 +57,15 @@ class CancelAsked(Trigger):
 
 @dataclass(slots=True, kw_only=True)
 class RetryAsked(Asked):
-    """A person wants a run to go on that failed or was cancelled; *from_step* also does it all again."""
+    """
+    Somebody wants a run to go on that failed or was cancelled; *from_step* also does it all again.
+
+    *admitted*, *parent*: see `Start`.
+    """
 
     from_step: str | None = None
+    admitted: bool = True
+    parent: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +91,13 @@ class SubmitReady(JobTrigger):
     template: dict[str, Any]
     number: int | None = None
     inputs: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class BudgetReached(JobTrigger):
+    """The connection's budget has not enough left for the job; *until* may be the time to try again."""
+
+    until: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,6 +169,16 @@ class Resolve(JobTrigger, Asked):
     action: Resolution
     task_id: str | None = None
     comment: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Decided(JobTrigger, Asked):
+    """A person answers a question; *chosen* are the positions of the choices that they picked, from 0."""
+
+    approved: bool
+    chosen: Sequence[int] = ()
+    comment: str | None = None
+    who: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

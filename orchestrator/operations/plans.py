@@ -5,7 +5,7 @@ The engine knows no provider. Here each step's operation becomes a `Planned`: th
 connector's codec behind the engine's words, with the connection's settings in it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +14,7 @@ from orchestrator.definition.catalog import Catalog, ConnectionSpec, OperationSp
 from orchestrator.definition.loader import parse
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.durations import seconds
-from orchestrator.engine.plan import Plan, Waits
+from orchestrator.engine.plan import Budget, DeadlineDecides, Plan, Waits
 from orchestrator.engine.state import Job
 from orchestrator.errors import NotFound
 from orchestrator.outcomes import Callback, CallbackMeaning, SubmitOutcome, Unreadable
@@ -41,6 +41,9 @@ _WAITS: dict[Waiting, Waits] = {
     Waiting.VERDICT: "verdict",
     Waiting.HEARTBEAT: "heartbeat",
     Waiting.POLL: "poll",
+    Waiting.TIMER: "timer",
+    Waiting.PERSON: "person",
+    Waiting.RUN: "run",
 }
 
 
@@ -71,9 +74,12 @@ class Planned:
         self.sending = sending
         self.waits = _WAITS[operation.waiting]
         self.spends = operation.spends
+        self.costs = operation.priced is not None
         self.resends = operation.resend
         self.looks_up = operation.look_up is not None
-        self.checks = operation.check is not None
+        self.checks = operation.check is not None or operation.waiting is Waiting.RUN
+        budget = settings.budget
+        self.budget = Budget(budget.credits, seconds(budget.per)) if budget is not None else None
         self.drops = operation.waiting is Waiting.HEARTBEAT
         self.timeout_s = operation.timeout_s
         self.first_check_s = seconds(settings.first_check)
@@ -136,6 +142,21 @@ class Planned:
         except ValidationError:
             # The parameters are those of an earlier version; a result must not be lost for want of its price.
             return None
+
+    def due_at(self, job: Job) -> int:
+        """Return when a task that waits for its time is done, microseconds."""
+        due_at: int = self.parsed(job).due_at(job.created_at)
+        return due_at
+
+    def picked(self, job: Job, chosen: Sequence[int]) -> list[Any]:
+        """Return the chosen of a question's choices. Errors: InvalidValue when that may not be chosen."""
+        picked: list[Any] = self.parsed(job).picked(chosen)
+        return picked
+
+    def deadline_decides(self, job: Job) -> DeadlineDecides:
+        """Say what becomes of a question that nobody has answered in time."""
+        default: DeadlineDecides = self.parsed(job).default
+        return default
 
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
         """Say what a callback means. Never raises."""
@@ -226,7 +247,9 @@ def _spec(operation: Operation) -> OperationSpec:
         params_schema=operation.params.model_json_schema(),
         output_schema=operation.output.model_json_schema(),
         check=_checker(operation),
-        gives_files=operation.spends,
+        gives_files=operation.spends or operation.gives_files,
+        costs=operation.priced is not None,
+        priced=bool(operation.priced),
     )
 
 

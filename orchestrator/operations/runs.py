@@ -70,11 +70,15 @@ class Runs:
         inputs: Mapping[str, Any],
         labels: Mapping[str, str] | None = None,
         key: str | None = None,
+        *,
+        run: str | None = None,
+        parent: str | None = None,
     ) -> Started:
         """
         Start a run, durably.
 
-        Shape:   with *key*, the same call again gives the same run.
+        Shape:   with *key*, the same call again gives the same run. *run* is its id where the caller
+                 makes that; *parent* the job of another run that it is.
         Errors:  NotFound (workflow), InvalidInput with every problem, WrongState (the key came
                  with another body before).
         """
@@ -86,10 +90,10 @@ class Runs:
         if problems:
             raise InvalidInput(problems)
         checked = await self._take_files(definition, checked)
-        run = ids.typeid("run", self._clock.now(), self._clock.entropy())
+        run = run or ids.typeid("run", self._clock.now(), self._clock.entropy())
         try:
             state = await self._driver.start(
-                run, definition, idempotency, inputs=checked, labels=dict(labels or {})
+                run, definition, idempotency, inputs=checked, labels=dict(labels or {}), parent=parent
             )
         except Refused:
             # The same key came twice at the same moment; the other call was first.

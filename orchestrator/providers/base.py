@@ -394,6 +394,12 @@ class Waiting(Enum):
     """Only polls tell, and a task that nobody polls for some seconds is lost."""
     POLL = "poll"
     """Only polls tell; a poll may be held open by the provider."""
+    TIMER = "timer"
+    """No provider: the task is done when its time has come."""
+    PERSON = "person"
+    """No provider: a person decides."""
+    RUN = "run"
+    """No provider: the task is another run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,8 +432,11 @@ class Operation:
     *look_up*  makes the exchange that searches for what an uncertain submit created.
     *resend*   the provider ignores a second submit with the same key or number.
     *spends*   a submit costs money, or has another effect that must not be had twice.
-    *timeout_s* per attempt, *poll_s* between heartbeats, *lost_after_s* without one.
+    *gives_files*  its results have files, which become artifacts.
+    *timeout_s* per attempt (None: as long as its run), *poll_s* between heartbeats, *lost_after_s*
+               without one.
     *price*    credits that these parameters cost, where a price list says so.
+    *priced*   a price list says what it costs, so that a budget can be kept; None: it costs nothing.
     """
 
     name: str
@@ -441,11 +450,29 @@ class Operation:
     waiting: Waiting = Waiting.NONE
     resend: bool = False
     spends: bool = False
-    timeout_s: float = 1800.0
+    gives_files: bool = False
+    timeout_s: float | None = 1800.0
     poll_s: float | None = None
     lost_after_s: float | None = None
     poll_timeout_s: float | None = None
     price: Callable[[Any], float | None] = lambda params: None
+    priced: bool | None = None
+
+
+class Budget(BaseModel):
+    """At most *credits* for what is submitted within one period; periods are counted from the epoch, UTC."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    credits: float = Field(gt=0, allow_inf_nan=False)
+    per: str
+
+    @field_validator("per")
+    @classmethod
+    def _takes_time(cls, text: str) -> str:
+        if not durations.seconds(text):
+            raise ValueError("a budget is for a period such as 1h, 1d or 7d")
+        return text
 
 
 class ConnectionSettings(BaseModel):
@@ -461,15 +488,8 @@ class ConnectionSettings(BaseModel):
     max_check_interval: str = "5m"
     uncertain_grace: str = "5m"
     request_timeout: str = "30s"
-    budget: dict[str, Any] | None = None
+    budget: Budget | None = None
     prices: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("budget")
-    @classmethod
-    def _is_not_enforced_yet(cls, budget: dict[str, Any] | None) -> None:
-        # A limit on money that is accepted and does nothing would be worse than none.
-        if budget is not None:
-            raise PydanticCustomError("budget", "budgets are not enforced by this version: leave it out")
 
     @field_validator("base_url")
     @classmethod

@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.clock import SECOND, Clock, rfc3339
+from orchestrator.definition.workflow import CORE
 from orchestrator.providers.base import Connector, Waiting
 from orchestrator.providers.rates import parse
 from orchestrator.runtime.pauses import Pauses
@@ -96,7 +97,10 @@ class Limits:
         return {
             name: self.free(name)
             for name, account in self._accounts.items()
-            if not account.windows and not account.backlog and self.pauses.of(name) is None
+            if not account.windows
+            and not account.backlog
+            and account.connector.settings.budget is None
+            and self.pauses.of(name) is None
         }
 
     def free(self, connection: str) -> int:
@@ -158,7 +162,7 @@ class Limits:
 
     def overview(self) -> list[dict[str, Any]]:
         """Return every connection as the API shows it."""
-        return [self._overview(name, account) for name, account in self._accounts.items()]
+        return [self._overview(name, account) for name, account in self._accounts.items() if name != CORE]
 
     def _overview(self, name: str, account: _Account) -> dict[str, Any]:
         pause = self.pauses.of(name)
@@ -247,5 +251,5 @@ def _account(connector: Connector, shared: dict[tuple[str, str], Window]) -> _Ac
         connector=connector,
         windows=windows,
         heartbeat_s=min((o.poll_s or 7.0 for o in beating), default=0.0),
-        task_s=max((o.timeout_s for o in beating), default=0.0),
+        task_s=max((o.timeout_s or 0.0 for o in beating), default=0.0),
     )

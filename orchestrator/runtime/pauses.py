@@ -20,6 +20,7 @@ import structlog
 from orchestrator.clock import SECOND, Clock, rfc3339
 from orchestrator.store.connections import (
     By,
+    ConnectionBudgetReached,
     ConnectionCreditsChanged,
     ConnectionEvent,
     ConnectionPaused,
@@ -73,6 +74,7 @@ class _Standing:
     credits_at: int = 0
     news: list[ConnectionEvent] = field(default_factory=list)
     is_dirty: bool = False
+    budget_until: int = 0
 
 
 class Pauses:
@@ -116,6 +118,25 @@ class Pauses:
         return [name for name, s in self._standings.items() if s.pause and s.pause.cause == OUT_OF_CREDITS]
 
     # --- what happens ---
+
+    def budget_reached(self, connection: str, credits: float, used: float, until: int) -> None:
+        """A job has to wait for the budget's next period; said once a period."""
+        standing = self._standings[connection]
+        if standing.budget_until == until:
+            return
+        standing.budget_until = until
+        now = self._clock.now()
+        standing.news.append(
+            ConnectionBudgetReached(at=now, connection=connection, credits=credits, used=used, until=until)
+        )
+        self._note(standing)
+        log.warning(
+            "connection.budget_reached",
+            connection=connection,
+            credits=credits,
+            used=used,
+            until=rfc3339(until),
+        )
 
     def let_through(self, connection: str) -> None:
         """A submit begins. In a pause it is the one that tries; the next may in five minutes."""

@@ -15,27 +15,33 @@ import structlog
 
 from orchestrator.artifacts.artifact import Artifact
 from orchestrator.clock import SECOND, Clock
+from orchestrator.engine import holds
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect, effect_of
-from orchestrator.engine.plan import Plan
+from orchestrator.engine.plan import Budget, Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
 from orchestrator.operations.plans import Planned, needs_number
 from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
 from orchestrator.providers.base import Reply, Request, ResultFile
 from orchestrator.providers.template import Template
+from orchestrator.runtime.children import Children, Finished
 from orchestrator.runtime.collect import Collector, DownloadProblem, Gone, Retryable
 from orchestrator.runtime.exchange import Exchanger
 from orchestrator.runtime.guard import RefusedUrl
 from orchestrator.runtime.limits import Lane, Limits
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.transport import Lost, NotSent
-from orchestrator.runtime.worker import Worker
+from orchestrator.runtime.worker import BUDGET_ASKED_AGAIN, Worker
 from orchestrator.store.schedule import Schedule
 
 log = structlog.get_logger()
 
 LOOKS_KEPT = 10_000
+
+
+def _period_end(budget: Budget, at: int) -> int:
+    return holds.period_start(budget.period_s, at) + round(budget.period_s * SECOND)
 
 
 class Alarm(Protocol):
@@ -58,9 +64,10 @@ class _Work:
 
 
 class Performer:
-    """Performs effects. `alarm` is set once, by whoever joins the parts."""
+    """Performs effects. `alarm` and `children` are set once, by whoever joins the parts."""
 
     alarm: Alarm
+    children: Children
 
     def __init__(
         self,
@@ -170,12 +177,36 @@ class Performer:
         """Do what comes before the spending request, wait for its turn, then claim it."""
         if self._worker.stopping or self._limits.free(work.connection) <= 0:
             return
+        if work.planned.waits == "run":
+            outcome = await self.children.start(work.job, await self._worker.state(work.run))
+            return await self._tell(work, t.SubmitAnswered, outcome=outcome)
+        if await self._is_too_dear(work):
+            return None
         slot = {work.connection: 1}
         self._limits.claim(slot)
         try:
             await self._prepare(work, since=self._clock.now())
         finally:
             self._limits.unclaim(slot)
+
+    async def _is_too_dear(self, work: _Work) -> bool:
+        """
+        Whether the connection's budget has not enough left for the job, which then waits for the next period.
+
+        Asked before anything is uploaded for it; the append that claims the submit makes sure.
+        """
+        budget, job = work.planned.budget, work.job
+        price = work.planned.price(job) if budget is not None and work.planned.costs else None
+        if budget is None or price is None:
+            return False
+        now = self._clock.now()
+        used = await self._schedule.held(holds.budget(work.connection, budget.period_s, now))
+        if used + price <= budget.credits:
+            return False
+        self._limits.pauses.budget_reached(work.connection, budget.credits, used, _period_end(budget, now))
+        until = min(_period_end(budget, now), now + BUDGET_ASKED_AGAIN)
+        await self._tell(work, t.BudgetReached, until=until)
+        return True
 
     async def _prepare(self, work: _Work, *, since: int) -> None:
         made: list[Artifact] = []
@@ -261,6 +292,8 @@ class Performer:
     # --- look ---
 
     async def _check(self, work: _Work) -> None:
+        if work.planned.waits == "run":
+            return await self._look_at_run(work)
         asked_at = self._clock.now()
         last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
         self._note_check(work.job.id, asked_at)
@@ -268,6 +301,18 @@ class Performer:
         if isinstance(outcome, Done) and not work.job.is_open:
             return await self._download(work, outcome)
         return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+
+    async def _look_at_run(self, work: _Work) -> None:
+        """Look how the run stands that a step is; end it where the step has ended, or its time is over."""
+        job, asked_at = work.job, self._clock.now()
+        last = job.deadline_at is not None and asked_at >= job.deadline_at
+        if last or not job.is_open:
+            await self.children.cancel(job)
+        seen = await self.children.look(job)
+        self._note_check(job.id, asked_at)
+        if isinstance(seen, Finished):
+            return await self._tell(work, t.Collected, output=seen.output, artifacts=seen.artifacts)
+        return await self._tell(work, t.Checked, outcome=seen, asked_at=asked_at, last=last)
 
     def _note_check(self, job: str, at: int) -> None:
         """Remember a look for the person who asks: one that brings no news leaves no trace in the log."""

@@ -78,6 +78,8 @@ class Scheduler:
             await self._submits(connection, now)
         for run in await self._store.due_runs(now=now, limit=100):
             self._worker.post(run, t.RunOverdue)
+        for run in await self._store.admissible():
+            self._worker.post(run, t.Admitted)
         soonest = await self._store.next_wake(after=now)
         self._next = min(soonest or now + int(IDLE_S * SECOND), now + int(IDLE_S * SECOND))
 

@@ -32,9 +32,10 @@ from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
 from orchestrator.engine.effects import Effect, due_effects
 from orchestrator.engine.fold import fold
+from orchestrator.engine.holds import Hold
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
-from orchestrator.errors import Conflict, NotFound, Refused, StoreUnavailable, WrongState
+from orchestrator.errors import Conflict, NoRoom, NotFound, Refused, StoreUnavailable, WrongState
 from orchestrator.operations.plans import Plans
 from orchestrator.outcomes import Accepted, Done, Unclear
 from orchestrator.runtime.limits import Limits
@@ -53,6 +54,11 @@ STATES_KEPT = 2_000
 BOXES = 256
 """How many runs are worked on at a time before the intake waits; the receiver never does."""
 
+BUDGET_ASKED_AGAIN = 300_000_000
+"""A job that its connection's budget has not enough left for asks again after this, microseconds."""
+
+_ENDS = (e.RunSucceeded, e.RunFailed, e.RunCancelled)
+
 JOBS_KEPT = 20_000
 """Of how many jobs the run is remembered; of others the store is asked."""
 
@@ -65,6 +71,8 @@ class Performer(Protocol):
     """Does what a committed state asks for. Returns at once; answers come back as triggers."""
 
     def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
+
+    def wake(self, run: str, job: str) -> None: ...
 
     def freed(self) -> None: ...
 
@@ -89,6 +97,8 @@ class _Batch:
     settled: list[Settled] = field(default_factory=list)
     postponed: dict[str, int | None] = field(default_factory=dict)
     numbers: list[tuple[str, int]] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    wakes: list[tuple[str, int]] = field(default_factory=list)
     claims: dict[str, int] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
     key: IdempotencyKey | None = None
@@ -203,7 +213,9 @@ class Worker:
             return
         item = items[0]
         outcome = item.fields.get("outcome")
-        if item.kind is t.SubmitAnswered and isinstance(outcome, Accepted | Done):
+        if isinstance(refusal, NoRoom):
+            await self._without_room(run, item, refusal)
+        elif item.kind is t.SubmitAnswered and isinstance(outcome, Accepted | Done):
             # The provider gave us a task id that another job has: whose task it is nobody can tell.
             item.fields["outcome"] = Unclear(str(refusal))
             await self._persist(run, items)
@@ -215,6 +227,19 @@ class Worker:
             await self._persist(run, [_Item(t.Woke, {"job": item.fields["job"]}, item.done)])
         else:
             _reject(items, refusal)
+
+    async def _without_room(self, run: str, item: _Item, refusal: NoRoom) -> None:
+        """Let wait what there is no room for: a run for its group, a job for its connection's budget."""
+        if item.kind in (t.Start, t.RetryAsked) and item.fields.get("admitted", True):
+            item.fields["admitted"] = False
+            await self._persist(run, [item])
+        elif item.kind is t.SubmitReady:
+            until = self.clock.now() + BUDGET_ASKED_AGAIN
+            waits = _Item(t.BudgetReached, {"job": item.fields["job"], "until": until}, item.done)
+            await self._persist(run, [waits])
+        elif item.kind is not t.Admitted:
+            # Nothing else takes without having asked first.
+            _reject([item], refusal)
 
     async def _handle(self, run: str, items: list[_Item]) -> None:
         starting = items[0].kind is t.Start
@@ -255,6 +280,7 @@ class Worker:
         for job in decision.state.touched():
             batch.touched[job.id] = None
         batch.postponed.update(decision.postponed)
+        batch.holds.extend(decision.holds)
         batch.key = batch.key or item.key
         for event in decision.events:
             if type(event) is e.JobSubmitting:
@@ -265,6 +291,8 @@ class Worker:
                     batch.claims[connection] = batch.claims.get(connection, 0) + 1
                 if event.number is not None:
                     batch.numbers.append((self.limits.counter_of(connection), event.number))
+            elif type(event) in _ENDS and decision.state.parent is not None:
+                batch.wakes.append((decision.state.parent, event.at))
             elif type(event) is e.JobCallbackReceived:
                 batch.settled.append(
                     Settled(
@@ -284,6 +312,8 @@ class Worker:
             jobs=[job_row(state.id, state.jobs[job]) for job in batch.touched],
             settled=batch.settled,
             numbers=batch.numbers,
+            holds=batch.holds,
+            wakes=batch.wakes,
             definition=(workflow.digest, workflow.name, workflow.source) if workflow is not None else None,
             idempotency=batch.key,
         )
@@ -308,6 +338,11 @@ class Worker:
             # Sending is the right of the append that claimed it, and of no other that touches the job.
             if effect.kind != "send" or effect.job in batch.claimed:
                 self.performer.perform(run, effect, state, plan)
+        for job_id, _ in batch.wakes:
+            if job_id in self.run_of:
+                self.performer.wake(self.run_of[job_id], job_id)
+        if any(hold.in_line and not hold.amount for hold in batch.holds):
+            self.performer.freed()  # A place in a group: the scheduler asks who is next.
 
     def _count(self, before: Job | None, after: Job) -> None:
         held, holds = before is not None and holds_slot(before), holds_slot(after)

@@ -71,8 +71,19 @@ class ConnectionCreditsChanged(ConnectionEvent):
     before: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionBudgetReached(ConnectionEvent):
+    """Of its budget of *credits* so much is *used* or reserved that a job has to wait, at most *until*."""
+
+    type: ClassVar[str] = "connection.budget_reached"
+    credits: float
+    used: float
+    until: int
+
+
 KINDS: dict[str, type[ConnectionEvent]] = {
-    cls.type: cls for cls in (ConnectionPaused, ConnectionResumed, ConnectionCreditsChanged)
+    cls.type: cls
+    for cls in (ConnectionPaused, ConnectionResumed, ConnectionCreditsChanged, ConnectionBudgetReached)
 }
 """Every event of a connection by its name in the log."""
 

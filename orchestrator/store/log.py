@@ -20,7 +20,8 @@ class Log(Protocol):
 
         Errors:  Conflict when the stream is not at *expected*; Refused when a rule of the
                  store forbids it (a task id bound to another job of the connection, an
-                 idempotency key in use); StoreUnavailable when nothing can be written.
+                 idempotency key in use), NoRoom when there is not enough left of what the
+                 append takes; StoreUnavailable when nothing can be written.
                  Nothing is written in any of these cases, and other appends that wait
                  at the same moment are not touched by it.
         """

@@ -22,6 +22,7 @@ def run_row(state: RunState) -> RunRow:
         started_at=state.started_at,
         finished_at=state.finished_at,
         wake_at=None if state.has_ended or state.halting else state.deadline_at,
+        waits_for=state.waits_for,
     )
 
 

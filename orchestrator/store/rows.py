@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.engine.events import Event
+from orchestrator.engine.holds import Hold
 
 Lane = Literal["submit", "look"]
 """What a job's wake-up is for: to be submitted, or to be looked at (checked, collected, resolved)."""
@@ -25,6 +26,7 @@ class RunRow:
 
     *version* is the stream's after the events of the same append.
     *wake_at* is the run's own deadline while it is open, None once it has ended.
+    *waits_for*: the resource of which it needs a place before it may go on.
     """
 
     id: str
@@ -40,6 +42,7 @@ class RunRow:
     started_at: int | None
     finished_at: int | None
     wake_at: int | None
+    waits_for: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +120,8 @@ class Append:
     *definition* (digest, name, source) is stored too unless it is known.
     *run* is the projection after *events*; *jobs* the final rows of the jobs touched.
     *numbers*: (scope, number) pairs of persisted counters that must not go back.
+    *holds*: what is taken of what runs share; where there is not enough left nothing is written.
+    *wakes*: (job, at) pairs of jobs, of other runs too, that have something to look at.
     """
 
     run: RunRow
@@ -125,6 +130,8 @@ class Append:
     jobs: Sequence[JobRow] = ()
     settled: Sequence[Settled] = ()
     numbers: Sequence[tuple[str, int]] = ()
+    holds: Sequence[Hold] = ()
+    wakes: Sequence[tuple[str, int]] = ()
     definition: tuple[str, str, str] | None = None
     idempotency: IdempotencyKey | None = None
 

@@ -17,6 +17,14 @@ class Schedule(Protocol):
         """Return open runs whose own deadline has come."""
         ...
 
+    async def admissible(self) -> Sequence[str]:
+        """Return, of each resource that runs wait for and that has room, the run that has waited longest."""
+        ...
+
+    async def held(self, resource: str) -> float:
+        """Return how much of *resource* all its holders have together."""
+        ...
+
     async def next_wake(self, *, after: int) -> int | None:
         """Return the earliest wake-up later than *after* over all jobs and runs, or None."""
         ...

@@ -32,7 +32,7 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("backup.written", "info", "path size", "A backup of the database is complete."),
     ("callback.refused", "info", "reason remote", "No token of ours; answered 404."),
     ("check.failed", "info", "reason retry_in_s", "A look told nothing; it is repeated."),
-    ("connection.budget_reached", "warning", "until", "Jobs wait for the budget's next period."),
+    ("connection.budget_reached", "warning", "credits used until", "Jobs wait for the budget's next period."),
     ("connection.credits_changed", "debug", "credits", "The provider showed another balance."),
     ("connection.paused", "warning", "reason until", "No submits until it is resumed."),
     ("connection.resumed", "info", "reason", "Submits go out again."),

@@ -9,6 +9,7 @@ from aiohttp import web
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import Clock
 from orchestrator.operations.connections import Connections
+from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
@@ -37,6 +38,7 @@ class Deps:
 
     runs: Runs
     jobs: Jobs
+    decisions: Decisions
     library: Library
     plans: Plans
     views: Views

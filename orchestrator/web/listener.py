@@ -13,6 +13,7 @@ from orchestrator.web import (
     health,
     jobs,
     runs,
+    steps,
     stream,
     workflows,
 )
@@ -27,6 +28,7 @@ _ROUTES: Sequence[web.RouteDef] = (
     *events.ROUTES,
     *stream.ROUTES,
     *jobs.ROUTES,
+    *steps.ROUTES,
     *deliveries.ROUTES,
     *workflows.ROUTES,
     *artifacts.ROUTES,

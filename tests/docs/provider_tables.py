@@ -58,7 +58,7 @@ def operations(kind: str) -> str:
             "yes" if made.spends else "no",
             WAITS[made.waiting],
             _unclear(made),
-            _duration(made.timeout_s) if made.waiting is not Waiting.NONE else "",
+            _duration(made.timeout_s) if made.timeout_s and made.waiting is not Waiting.NONE else "",
         )
         for made in connector(kind).operations.values()
     ]

@@ -1,6 +1,6 @@
 """What the engine's tests share: tiny workflows, operations of their own, and a world that feeds triggers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from types import SimpleNamespace
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.definition.workflow import Retry, Scope, Step, Workflow
+from orchestrator.definition.workflow import Concurrency, Retry, Scope, Step, Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
 from orchestrator.engine.effects import due_effects
 from orchestrator.engine.events import Event
-from orchestrator.engine.plan import Plan, Waits
+from orchestrator.engine.plan import Budget, DeadlineDecides, Plan, Waits
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, InvalidValue
 from orchestrator.outcomes import (
@@ -89,16 +89,19 @@ class Op:
 
     waits: Waits = "hint"
     spends: bool = True
+    costs: bool = True
     resends: bool = False
     looks_up: bool = False
     checks: bool = True
     drops: bool = False
-    timeout_s: float = 600.0
+    timeout_s: float | None = 600.0
+    budget: Budget | None = None
     first_check_s: float = 60.0
     max_check_interval_s: float = 240.0
     uncertain_grace_s: float = 120.0
     poll_s: float = 7.0
-    costs: float | None = None
+    credits: float | None = None
+    default: DeadlineDecides = "fail"
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         return "colour: is not one of red, blue" if params.get("colour") == "loud" else None
@@ -107,7 +110,18 @@ class Op:
         return {"body": job.step}
 
     def price(self, job: Job) -> float | None:
-        return self.costs
+        return self.credits
+
+    def due_at(self, job: Job) -> int:
+        return job.created_at + 3600 * SECOND
+
+    def picked(self, job: Job, chosen: Sequence[int]) -> list[Any]:
+        if any(n > 2 for n in chosen):
+            raise InvalidValue("there are three")
+        return [("a", "b", "c")[n] for n in chosen]
+
+    def deadline_decides(self, job: Job) -> DeadlineDecides:
+        return self.default
 
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
         match callback.body.decode().split():
@@ -129,6 +143,8 @@ OPERATIONS: dict[str, Op] = {
     "hint+key": Op(resends=True),
     "verdict": Op(waits="verdict", checks=False),
     "heartbeat": Op(waits="heartbeat", drops=True, first_check_s=1.0, timeout_s=300.0),
+    "timer": Op(waits="timer", spends=False, checks=False, timeout_s=None),
+    "person": Op(waits="person", spends=False, checks=False, timeout_s=None),
 }
 """One operation per waiting style, and hints with each way to resolve an uncertain submit."""
 
@@ -169,9 +185,22 @@ def step(
 
 
 def plan(
-    *steps: Step, outputs: Mapping[str, Given] | None = None, timeout_s: float = 3600.0, **settings: Any
+    *steps: Step,
+    outputs: Mapping[str, Given] | None = None,
+    timeout_s: float = 3600.0,
+    group: str | None = None,
+    allowance: float | None = None,
+    per_day: float | None = None,
+    **settings: Any,
 ) -> Plan:
-    """Return the plan of a workflow with *steps*; *settings* replace those of every operation."""
+    """
+    Return the plan of a workflow with *steps*; *settings* replace those of every operation.
+
+    Shape:   of its *group* one run may go on at a time. *allowance*: what a run may spend; *per_day*: what
+             the connection may.
+    """
+    if per_day is not None:
+        settings["budget"] = Budget(per_day, 86_400.0)
     workflow = Workflow(
         name="tiny",
         description="",
@@ -182,6 +211,8 @@ def plan(
         steps={one.id: one for one in steps},
         outputs=outputs or {},
         timeout_s=timeout_s,
+        concurrency=Concurrency(group=Given(lambda scope: group), limit=1) if group is not None else None,
+        budget={"paint": allowance} if allowance is not None else {},
     )
     return Plan(workflow, {s.id: replace(OPERATIONS[s.operation], **settings) for s in steps})
 
@@ -210,8 +241,10 @@ class World:
         """Return the 16 random bytes of the *n*-th trigger."""
         return blake2b(b"%d" % n, digest_size=16).digest()
 
-    def start(self, room: int = 0, inputs: Mapping[str, Any] | None = None) -> Decision:
-        return self.send(t.Start, room, run="run_1", inputs=dict(inputs or {}), labels={})
+    def start(
+        self, room: int = 0, inputs: Mapping[str, Any] | None = None, *, admitted: bool = True
+    ) -> Decision:
+        return self.send(t.Start, room, run="run_1", inputs=dict(inputs or {}), labels={}, admitted=admitted)
 
     @property
     def run(self) -> RunState:

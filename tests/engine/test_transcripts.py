@@ -6,12 +6,14 @@ empty line. Set ORCHESTRATOR_REWRITE=1 to write the stories anew, and read the d
 
     step NAME STYLE [needs=a,b] [for_each=a,b] [attempts=3] [fail_fast] …   the workflow
     workflow [timeout_s=60] [output=draw.output]
-    start [room]                   and later: later SECONDS, cancel, overdue, retry [STEP]
+    start [room|waiting]           and later: later SECONDS, cancel, overdue, retry [STEP|waiting]
+    admitted                       there may be a place in the run's group
     resolve JOB ACTION [TASK]      a person settles an uncertain submit
     VERB JOB …                     something happened to a job: `draw`, `draw[0]`, `draw#2` (attempt 2)
 
 Moments are seconds since the run's start; `due` is what the jobs that were written
-to ask for, `not before` a wake-up that moved without an event.
+to ask for, `not before` a wake-up that moved without an event, `holds` what is taken of
+what runs share, or given back.
 """
 
 import os
@@ -96,7 +98,13 @@ class Storyteller:
                 self.outputs = {"made": kit.text(output)} if output else {}
             case "start", rest:
                 self.world = kit.World(kit.plan(*self.steps, outputs=self.outputs, **self.settings))
+                if rest == ("waiting",):
+                    return self._told(self.world.start(admitted=False))
                 return self._told(self.world.start(int(rest[0]) if rest else 0))
+            case "admitted", _:
+                return self._told(self.world.send(t.Admitted))
+            case "retry", ("waiting",):
+                return self._told(self.world.send(t.RetryAsked, admitted=False))
             case "later", (seconds,):
                 self.world.now += int(float(seconds) * SECOND)
             case (("cancel" | "overdue"), _):
@@ -159,6 +167,10 @@ class Storyteller:
             lines.append(f"due {effect.kind} {self._named(effect.job)}{moment}")
         for job, at in decision.postponed.items():
             lines.append(f"{self._named(job)} not before {self._moment(at)}")
+        for hold in decision.holds:
+            holder = hold.holder if hold.holder == world.run.id else self._named(hold.holder)
+            most = f" of {hold.most:g}" if hold.most is not None else ""
+            lines.append(f"{holder} holds {hold.amount:g}{most} {hold.resource}")
         return lines
 
     def _event(self, event: Event) -> str:
@@ -256,5 +268,15 @@ _TRIGGERS: dict[str, Callable[[Storyteller, list[str]], tuple[type[t.Trigger], d
         t.Resolve,
         {"action": words[0], "task_id": words[1] if words[1:] else None, "comment": "I looked it up"},
     ),
+    "decide": lambda teller, words: (
+        t.Decided,
+        {
+            "approved": words[0] == "approve",
+            "chosen": [int(word) for word in words[1:]],
+            "comment": "as I like it",
+            "who": "Ada",
+        },
+    ),
+    "dear": lambda teller, words: (t.BudgetReached, {"until": teller.world.now + int(words[0]) * SECOND}),
     "woke": lambda teller, words: (t.Woke, {}),
 }

@@ -34,6 +34,18 @@ def test_what_is_not_listed_has_no_known_price() -> None:
     assert price({}, "draw", {}) is None
 
 
-def test_a_budget_that_nothing_would_enforce_is_refused() -> None:
-    with pytest.raises(ValidationError, match="budgets are not enforced by this version"):
-        PiziSettings.model_validate({"api_key": "k", "budget": {"credits": 500, "per": "1d"}})
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"credits": 0, "per": "1d"},
+        {"credits": -1, "per": "1d"},
+        {"credits": 5},
+        {"credits": 5, "per": "0s"},
+        {"credits": 5, "per": "daily"},
+        {"credits": 5, "per": "1d", "of": "pizi"},
+        {"credits": float("inf"), "per": "1d"},
+    ],
+)
+def test_a_budget_is_a_number_of_credits_for_a_period(budget: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        PiziSettings.model_validate({"api_key": "k", "budget": budget})

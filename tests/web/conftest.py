@@ -17,6 +17,7 @@ from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.operations.connections import Connections
+from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
@@ -54,6 +55,9 @@ class Nobody:
     """Performs nothing: each test tells the worker what came of it."""
 
     def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None:
+        pass
+
+    def wake(self, run: str, job: str) -> None:
         pass
 
     def freed(self) -> None:
@@ -162,6 +166,7 @@ def deps(
     return Deps(
         runs=Runs(worker, store, library, take_file, SystemClock()),
         jobs=Jobs(worker, store),
+        decisions=Decisions(worker, store, store, plans),
         library=library,
         plans=plans,
         views=store,

@@ -134,6 +134,7 @@ def _feature(feature: Feature, settings: PerfectSettings) -> Operation:
         lost_after_s=LOST_AFTER_S,
         poll_timeout_s=settings.poll_timeout_s,
         price=partial(_price, settings, feature.name),
+        priced=feature.name in settings.prices,
     )
 
 

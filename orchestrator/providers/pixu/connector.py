@@ -99,4 +99,5 @@ def _operation(
         waiting=Waiting.VERDICT,
         spends=True,
         price=lambda params: price(settings.prices, name, params.model_dump()),
+        priced=name in settings.prices,
     )

@@ -58,6 +58,7 @@ def _generate(settings: PixzaSettings) -> Operation:
         waiting=Waiting.HINT,
         spends=True,
         price=partial(_price, settings),
+        priced=True,
     )
 
 

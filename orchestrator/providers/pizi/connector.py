@@ -74,6 +74,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             spends=True,
             timeout_s=3600.0,
             price=lambda params: price(settings.prices, "create_model", params.model_dump()),
+            priced="create_model" in settings.prices,
         ),
         Operation(
             name="create_pictures",
@@ -90,6 +91,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             price=lambda params: price(
                 settings.prices, "create_pictures", params.model_dump() | {"variants": params.pictures}
             ),
+            priced="create_pictures" in settings.prices,
         ),
     )
 

@@ -18,7 +18,7 @@ from orchestrator.errors import Conflict
 from orchestrator.store import queries
 from orchestrator.store.connections import ConnectionEvent, ConnectionRow
 from orchestrator.store.rows import Append, Delivery, JobRow, RunRow, Settled
-from orchestrator.store.sqlite import trouble
+from orchestrator.store.sqlite import holds, trouble
 
 _SQL = queries.load("sqlite")
 
@@ -130,7 +130,7 @@ def _write_one_by_one(db: sqlite3.Connection, batch: Batch, types: dict[str, int
 def _append(
     db: sqlite3.Connection, appends: Sequence[Writing], types: dict[str, int]
 ) -> dict[int, BaseException]:
-    """Write the appends whose version is right; return a Conflict for each of the others."""
+    """Write the appends that may be; return a Conflict or NoRoom for each of the others."""
     at = _versions(db, appends)
     rejected: dict[int, BaseException] = {}
     good: list[tuple[int, Writing]] = []
@@ -139,6 +139,9 @@ def _append(
         n, version = at.get(run.id, (0, 0))
         if version != expected:
             rejected[position] = Conflict(f"{run.id} is at version {version}, not at {expected}")
+            continue
+        if writing.append.holds and (full := holds.take(db, writing.append.holds)) is not None:
+            rejected[position] = full
             continue
         n = n or _next_number(db, at)
         at[run.id] = n, expected + len(writing.events)
@@ -183,6 +186,7 @@ def _write_appends(
     _insert(db, "put_events", events)
     _insert(db, "put_numbers", numbers)
     _settle(db, settled)
+    _postpone(db, [wake for _, writing in appends for wake in writing.append.wakes])
     _put_names(db, started)
 
 
@@ -283,6 +287,7 @@ def _run_row(n: int, r: RunRow) -> Row:
         r.started_at,
         r.finished_at,
         r.wake_at,
+        r.waits_for,
     )
 
 

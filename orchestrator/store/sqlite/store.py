@@ -208,6 +208,12 @@ class SqliteStore:
     async def due_runs(self, *, now: int, limit: int) -> Sequence[str]:
         return [run for (run,) in await self._read("due_runs", now=now, limit=limit)]
 
+    async def admissible(self) -> Sequence[str]:
+        return [run for (run,) in await self._read("admissible")]
+
+    async def held(self, resource: str) -> float:
+        return float(_single(await self._read("resource", resource=resource)) or 0.0)
+
     async def next_wake(self, *, after: int) -> int | None:
         wake_at: int | None = _single(await self._read("next_wake", after=after))
         return wake_at

@@ -39,12 +39,12 @@ ON CONFLICT (digest) DO NOTHING;
 -- name: put_runs
 -- A run's projection after the last of its events. What it was started with never changes.
 INSERT INTO runs (n, id, workflow, digest, status, version, labels, inputs, outputs, error,
-                  created_at, started_at, finished_at, wake_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  created_at, started_at, finished_at, wake_at, waits_for)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (n) DO UPDATE SET
   status = excluded.status, version = excluded.version, outputs = excluded.outputs,
   error = excluded.error, started_at = excluded.started_at,
-  finished_at = excluded.finished_at, wake_at = excluded.wake_at;
+  finished_at = excluded.finished_at, wake_at = excluded.wake_at, waits_for = excluded.waits_for;
 
 -- name: put_labels
 INSERT INTO labels (name, value, run)
@@ -68,6 +68,27 @@ ON CONFLICT (id) DO UPDATE SET
 -- A counter only ever grows.
 INSERT INTO numbers (scope, number) VALUES (?, ?)
 ON CONFLICT (scope) DO UPDATE SET number = max(number, excluded.number);
+
+-- name: held
+-- How much of a resource all holders have together, and how much of it one of them.
+SELECT coalesce((SELECT used FROM resources WHERE name = :resource), 0),
+       coalesce((SELECT amount FROM holds WHERE resource = :resource AND holder = :holder), 0);
+
+-- name: is_waited_for
+-- Whether a run waits for the resource since before this one.
+SELECT 1 FROM runs WHERE waits_for IS NOT NULL AND waits_for = :resource AND id < :holder LIMIT 1;
+
+-- name: put_hold
+INSERT INTO holds (resource, holder, amount) VALUES (?, ?, ?)
+ON CONFLICT (resource, holder) DO UPDATE SET amount = excluded.amount;
+
+-- name: drop_hold
+DELETE FROM holds WHERE resource = ? AND holder = ?;
+
+-- name: put_resource
+-- How much more of a resource is in use, and how much of it there is, where that is known.
+INSERT INTO resources (name, used, most) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET used = used + excluded.used, most = coalesce(excluded.most, most);
 
 -- name: put_idempotency_keys
 INSERT INTO idempotency_keys ("key", body_digest, run) VALUES (?, ?, ?);
@@ -223,6 +244,15 @@ ORDER BY j.wake_at LIMIT :limit;
 -- name: due_runs
 SELECT id FROM runs WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit;
 
+-- name: admissible
+-- Of each resource that is waited for and has room, the run that has waited longest.
+SELECT min(r.id) FROM runs r LEFT JOIN resources s ON s.name = r.waits_for
+WHERE r.waits_for IS NOT NULL AND coalesce(s.used < s.most, 1)
+GROUP BY r.waits_for;
+
+-- name: resource
+SELECT used FROM resources WHERE name = :resource;
+
 -- name: next_wake
 -- Walks the connections in the index one by one, so that 100,000 waiting jobs cost a few look-ups.
 WITH RECURSIVE names (connection) AS (
@@ -266,32 +296,32 @@ SELECT name, paused_by, cause, reason, paused_at, paused_until, credits FROM con
 
 -- name: run
 SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
-       created_at, started_at, finished_at, wake_at
+       created_at, started_at, finished_at, wake_at, waits_for
 FROM runs WHERE id = :run;
 
 -- name: runs
 SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
-       created_at, started_at, finished_at, wake_at
+       created_at, started_at, finished_at, wake_at, waits_for
 FROM runs WHERE id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: runs_of_status
 SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
-       created_at, started_at, finished_at, wake_at
+       created_at, started_at, finished_at, wake_at, waits_for
 FROM runs
 WHERE status = :status AND id < :before AND (:workflow IS NULL OR workflow = :workflow)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: runs_of_workflow
 SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
-       created_at, started_at, finished_at, wake_at
+       created_at, started_at, finished_at, wake_at, waits_for
 FROM runs
 WHERE workflow = :workflow AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: runs_of_label
 SELECT r.id, r.workflow, r.digest, r.status, r.version, r.labels, r.inputs, r.outputs, r.error,
-       r.created_at, r.started_at, r.finished_at, r.wake_at
+       r.created_at, r.started_at, r.finished_at, r.wake_at, r.waits_for
 FROM labels l CROSS JOIN runs r ON r.n = l.run
 WHERE l.name = :label AND l.value = :value AND r.id < :before
   AND (:status IS NULL OR r.status = :status) AND (:workflow IS NULL OR r.workflow = :workflow)

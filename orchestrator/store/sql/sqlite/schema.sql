@@ -26,11 +26,13 @@ CREATE TABLE runs (
   created_at  INTEGER NOT NULL,
   started_at  INTEGER,
   finished_at INTEGER,
-  wake_at     INTEGER
+  wake_at     INTEGER,
+  waits_for   TEXT
 );
 CREATE INDEX runs_by_status ON runs (status, id);
 CREATE INDEX runs_by_workflow ON runs (workflow, id);
 CREATE INDEX runs_to_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX runs_in_line ON runs (waits_for, id) WHERE waits_for IS NOT NULL;
 
 -- The labels of runs once more, to find runs by them.
 CREATE TABLE labels (
@@ -143,6 +145,22 @@ CREATE INDEX deliveries_not_accepted ON deliveries (verdict, id) WHERE verdict <
 CREATE TABLE numbers (
   scope  TEXT PRIMARY KEY,
   number INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- What runs share: the credits of a budget, the places of a group. How much of each is in use, and
+-- how much of it there is (NULL: nobody has asked for it yet within a limit).
+CREATE TABLE resources (
+  name TEXT PRIMARY KEY,
+  used REAL NOT NULL,
+  most REAL
+) WITHOUT ROWID;
+
+-- Who has how much of it: jobs and runs, by their ids.
+CREATE TABLE holds (
+  resource TEXT NOT NULL,
+  holder   TEXT NOT NULL,
+  amount   REAL NOT NULL,
+  PRIMARY KEY (resource, holder)
 ) WITHOUT ROWID;
 
 -- The idempotency keys of `POST /runs`.

@@ -1,0 +1,73 @@
+"""Answer a question that a workflow asks a person, checked before it is kept."""
+
+from collections.abc import Sequence
+
+from orchestrator.engine import triggers as t
+from orchestrator.engine.state import Job, RunState
+from orchestrator.errors import InputProblem, InvalidInput, InvalidValue, NotFound, WrongState
+from orchestrator.operations.plans import Plans
+from orchestrator.operations.runs import Driver
+from orchestrator.store.log import Log
+from orchestrator.store.views import Views
+
+
+class Decisions:
+    """What people decide."""
+
+    def __init__(self, driver: Driver, views: Views, log: Log, plans: Plans) -> None:
+        self._driver, self._views, self._log, self._plans = driver, views, log, plans
+
+    async def decide(
+        self,
+        run: str,
+        step: str,
+        index: int | None = None,
+        *,
+        approved: bool,
+        chosen: Sequence[int] = (),
+        comment: str | None = None,
+        who: str | None = None,
+    ) -> None:
+        """
+        Answer the question that *step* of *run* asks; of a step with `for_each` that of item *index*.
+
+        Shape:   *chosen* are positions in the question's choices, from 0.
+        Errors:  NotFound; InvalidInput for what cannot be chosen; WrongState when nothing is asked.
+        """
+        if await self._views.run(run) is None:
+            raise NotFound(f"no run '{run}'")
+        state = await self._driver.state(run)
+        job = _asking(state, step, index)
+        plan = await self._plans.pinned(state.digest, self._log.definition)
+        operation = plan.operations[step]
+        if operation.waits != "person":
+            raise WrongState(f"step '{step}' asks nobody: it is {job.connection}/{job.operation}")
+        if not approved and chosen:
+            raise InvalidInput([InputProblem("chosen", "nothing is chosen where it is rejected")])
+        try:
+            if approved:
+                operation.picked(job, chosen)
+        except InvalidValue as error:
+            raise InvalidInput([InputProblem("chosen", str(error))]) from None
+        await self._driver.handle(
+            run, t.Decided, job=job.id, approved=approved, chosen=chosen, comment=comment, who=who
+        )
+
+
+def _asking(state: RunState, step: str, index: int | None) -> Job:
+    """Return the job that asks. Errors: NotFound; WrongState."""
+    if step not in state.steps and not any(key[0] == step for key in state.instances):
+        known = ", ".join(state.steps) or "none has begun"
+        raise NotFound(f"no step '{step}' in {state.id} (there are: {known})")
+    instance = state.instances.get((step, index))
+    if instance is None and index is None:
+        raise InvalidInput([InputProblem("index", f"step '{step}' has items: say which, from 0")])
+    name = step if index is None else f"{step}[{index}]"
+    if instance is None or instance.job is None:
+        raise WrongState(f"{name} asks nothing")
+    job = state.jobs[instance.job]
+    if not job.is_open:
+        raise WrongState(f"{name} was answered already, or has ended: it is {instance.status}")
+    if job.status != "waiting":
+        raise WrongState(f"{name} is just about to ask; try again in a moment")
+    return job
