@@ -30,6 +30,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
@@ -291,6 +292,7 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
         runs=parts.runs,
         jobs=Jobs(parts.worker, store),
         decisions=Decisions(parts.worker, store, store, parts.plans),
+        deliveries=Deliveries(store, clock),
         library=app.library,
         plans=parts.plans,
         views=store,

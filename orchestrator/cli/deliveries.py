@@ -1,6 +1,7 @@
 """`orchestrator deliveries`: what providers sent to callback URLs, exactly as it came."""
 
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +10,16 @@ import click
 from orchestrator.cli.client import Client, part, with_client
 from orchestrator.cli.options import json_option, limit_option
 
+PATIENCE_S = 5.0
+"""How long to wait for what becomes of a delivery, which usually is known at once."""
+
 SHOWN_BYTES_MAX = 16_384
 """A longer body is not put on a terminal unasked."""
 
 
 @click.group()
 def deliveries() -> None:
-    """See what came on callback URLs."""
+    """See what came on callback URLs, and have it processed once more."""
 
 
 @deliveries.command("list")
@@ -76,6 +80,35 @@ def show(client: Client, delivery: str, only_body: bool, as_json: bool) -> None:
         click.echo(f"\nThe body is long: orchestrator deliveries show {delivery} --body > body")
 
 
+@deliveries.command()
+@click.argument("delivery")
+@json_option
+@with_client
+def redeliver(client: Client, delivery: str, as_json: bool) -> None:
+    """
+    Have DELIVERY processed once more, as if the same request had come for the first time.
+
+    It becomes a delivery of its own. Nothing has an effect twice: for a job that has ended it is late.
+    """
+    from orchestrator.cli import render
+
+    item = _settled(client, client.post(f"/deliveries/{part(delivery)}/redeliver"))
+    if as_json:
+        render.print_json(item)
+        return
+    error = f": {item['error']}" if item["error"] else ""
+    click.echo(render.plain(f"{item['id']} repeats {delivery} and is {item['verdict']}{error}"))
+
+
+def _settled(client: Client, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the delivery once it is known what became of it, or as it is when that takes long."""
+    until = time.monotonic() + PATIENCE_S
+    while item["verdict"] == "pending" and time.monotonic() < until:
+        time.sleep(0.05)
+        item = client.get(f"/deliveries/{part(item['id'])}")
+    return item
+
+
 def _headers(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(f"{name}:", value) for name, value in item["headers"]]
 
@@ -83,7 +116,7 @@ def _headers(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _facts(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
     from orchestrator.cli import render
 
-    names = ("id", "job", "connection", "verdict", "duplicate_of", "error")
+    names = ("id", "job", "connection", "verdict", "duplicate_of", "redelivery_of", "error")
     request = f"{item['method']} {item['content_type']}, {render.size(item['size'])}, from {item['remote']}"
     received = ("received", render.local(item["received_at"]))
     return [*((name.replace("_", " "), item.get(name)) for name in names), received, ("request", request)]

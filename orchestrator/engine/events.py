@@ -306,6 +306,7 @@ class JobCallbackReceived(JobEvent):
     A delivery was read. *digest* identifies its method, query and body, to know a repetition.
 
     *check_at*: the job had ended, and because of this its task is looked at once more.
+    *redelivery_of*: it was not sent again; a person had that one processed once more.
     """
 
     type: ClassVar[str] = "job.callback_received"
@@ -315,6 +316,7 @@ class JobCallbackReceived(JobEvent):
     duplicate_of: str | None = None
     error: str | None = None
     check_at: int | None = None
+    redelivery_of: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

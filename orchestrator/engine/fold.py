@@ -15,6 +15,9 @@ from orchestrator.engine.state import Instance, Job, JobStatus, Key, RunState, S
 SAFETY_NET = 60_000_000
 """A job that is being collected is looked at again after this, should the process forget it; microseconds."""
 
+REPEATS_KEPT = 100
+"""Of so many deliveries that repeat an earlier one the ids are remembered, for each job."""
+
 
 def apply(state: RunState | None, event: e.Event) -> RunState:
     """Return the state after *event*; *state* itself is changed, but for the first event, which makes it."""
@@ -284,6 +287,8 @@ def _callback_received(state: RunState, event: e.JobCallbackReceived) -> None:
     job.deliveries += 1
     if event.digest not in job.seen:
         job.seen = {**job.seen, event.digest: event.delivery}
+    else:
+        job.repeats = (*job.repeats[1 - REPEATS_KEPT :], event.delivery)
     if event.check_at is not None:
         job.watched, job.wake_at = True, event.check_at
 

@@ -195,11 +195,11 @@ def _woke_waiting(draft: Draft, job: Job) -> None:
 def callback_arrived(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
     """A delivery: record it, and let it have the effect that it may have, once."""
     first = job.seen.get(trigger.digest)
-    if first == trigger.delivery:
+    if trigger.delivery in (first, *job.repeats):
         return  # Read before; the inbox offered it again.
     if job.deliveries == DELIVERIES_KEPT:
         draft.emit(e.DeliveryOverflow(at=draft.at, job=job.id, limit=DELIVERIES_KEPT))
-    if first is not None:
+    if first is not None and trigger.redelivery_of is None:
         _received(draft, job, trigger, "duplicate", duplicate_of=first)
     elif not job.is_open:
         _late(draft, job, trigger)
@@ -227,6 +227,7 @@ def _received(
             duplicate_of=duplicate_of,
             error=error,
             check_at=check_at,
+            redelivery_of=trigger.redelivery_of,
         )
     )
 

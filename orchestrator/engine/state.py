@@ -62,7 +62,8 @@ class Job:
     One submission of a step instance. Lists and dicts in it are replaced, never changed.
 
     *wake_at*: when something is due next by what the log says (the schedule may be later).
-    *seen*: digest of each delivery to the id of the first that had it.
+    *seen*: digest of each delivery to the id of the first that had it. *repeats*: the latest of the
+    others, to know one that the inbox offers again.
     *watched*: it ended without a result, but its task may still bring one.
     *reserved*: credits that it has or may have cost, by *price* until it is known; *budget* is
     the connection's that they count against.
@@ -94,6 +95,7 @@ class Job:
     credits: float | None = None
     error: dict[str, Any] | None = None
     seen: dict[str, str] = field(default_factory=dict)
+    repeats: tuple[str, ...] = ()
     deliveries: int = 0
     watched: bool = False
     late: bool = False

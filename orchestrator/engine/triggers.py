@@ -123,11 +123,16 @@ class SubmitLost(JobTrigger):
 
 @dataclass(slots=True, kw_only=True)
 class CallbackArrived(JobTrigger):
-    """A delivery of the job. *digest* over method, query and body."""
+    """
+    A delivery of the job. *digest* over method, query and body.
+
+    *redelivery_of*: the one that a person had processed once more, and then equal bytes are no repetition.
+    """
 
     delivery: str
     digest: str
     callback: Callback
+    redelivery_of: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

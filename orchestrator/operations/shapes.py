@@ -185,6 +185,7 @@ def delivery(row: Delivery) -> Object:
         "remote": row.remote,
         "verdict": row.verdict,
         "duplicate_of": row.duplicate_of,
+        "redelivery_of": row.redelivery_of,
         "error": row.error,
     }
 

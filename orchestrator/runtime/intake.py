@@ -114,6 +114,7 @@ class Intake:
             delivery=delivery.id,
             digest=digest(delivery),
             callback=Callback(delivery.method, delivery.query, delivery.content_type, delivery.body or b""),
+            redelivery_of=delivery.redelivery_of,
         )
 
 

@@ -74,7 +74,8 @@ class Delivery:
     One request on a callback URL, exactly as it came.
 
     *headers* is JSON text of [name, value] pairs without credentials; *body* the raw bytes,
-    None when it was not kept (overflow); *remote* the peer's address.
+    None when it was not kept (overflow); *remote* the peer's address. *redelivery_of*: the one
+    that it repeats, because a person asked for that.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Delivery:
     verdict: DeliveryVerdict = "pending"
     duplicate_of: str | None = None
     error: str | None = None
+    redelivery_of: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

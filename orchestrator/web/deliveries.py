@@ -48,6 +48,14 @@ async def body(request: web.Request) -> web.Response:
     return web.Response(body=delivery.body, headers=headers)
 
 
+async def redeliver(request: web.Request) -> web.Response:
+    """Have it processed once more, as a delivery of its own."""
+    Query(request).check()
+    again = await request.app[DEPS].deliveries.redeliver(request.match_info["delivery"])
+    headers = {hdrs.LOCATION: f"{PREFIX}/deliveries/{again.id}"}
+    return json_reply(shapes.delivery(again), status=202, headers=headers)
+
+
 async def _delivery(request: web.Request) -> Delivery:
     wanted = request.match_info["delivery"]
     found = await request.app[DEPS].inbox.get(wanted)
@@ -61,4 +69,5 @@ ROUTES = (
     web.get(f"{PREFIX}/deliveries/refused", refused),
     web.get(f"{PREFIX}/deliveries/{{delivery}}", show),
     web.get(f"{PREFIX}/deliveries/{{delivery}}/body", body),
+    web.post(f"{PREFIX}/deliveries/{{delivery}}/redeliver", redeliver),
 )

@@ -10,6 +10,7 @@ from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import Clock
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
@@ -39,6 +40,7 @@ class Deps:
     runs: Runs
     jobs: Jobs
     decisions: Decisions
+    deliveries: Deliveries
     library: Library
     plans: Plans
     views: Views

@@ -378,6 +378,18 @@ def test_a_delivery_gives_its_exact_bytes(call: Any, stage: Any, answer: Any) ->
     assert done.stdout_bytes == b"\x00\xff\n"
 
 
+def test_redelivering_tells_what_became_of_it(call: Any, stage: Any, answer: Any) -> None:
+    again = {"id": "dlv_2", "verdict": "pending", "error": None, "redelivery_of": "dlv_1"}
+    read = {**again, "verdict": "unreadable", "error": "not JSON"}
+    stage.on("/deliveries/dlv_1/redeliver", answer(again, status=202))
+    stage.on("/deliveries/dlv_2", answer(again), answer(read))
+
+    done = call("deliveries", "redeliver", "dlv_1", "--server", stage.url)
+
+    assert done.exit_code == 0
+    assert done.stdout == "dlv_2 repeats dlv_1 and is unreadable: not JSON\n"
+
+
 def test_a_delivery_is_shown_without_what_a_terminal_would_obey(call: Any, stage: Any, answer: Any) -> None:
     delivery = {
         "id": "dlv_1",

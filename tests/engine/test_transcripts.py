@@ -139,9 +139,13 @@ class Storyteller:
         return self._told(self.world.send(kind, job=job, **given))
 
     def callback(self, words: list[str]) -> tuple[type[t.Trigger], dict[str, Any]]:
-        """Let a delivery arrive; the same words are the same body, `again` the same delivery once more."""
-        again = words[:1] == ["again"]
-        body = " ".join(words[1:] if again else words)
+        """
+        Let a delivery arrive; the same words are the same body.
+
+        `again`: the same delivery is offered once more; `repeated`: a person has dlv_1 processed once more.
+        """
+        again, repeated = words[:1] == ["again"], words[:1] == ["repeated"]
+        body = " ".join(words[1:] if again or repeated else words)
         self.deliveries += not again
         digest = blake2b(body.encode(), digest_size=2).hexdigest()
         callback = Callback("POST", "", "text/plain", body.encode())
@@ -149,6 +153,7 @@ class Storyteller:
             "delivery": f"dlv_{self.deliveries}",
             "digest": digest,
             "callback": callback,
+            "redelivery_of": "dlv_1" if repeated else None,
         }
 
     def checked(self, words: list[str]) -> tuple[type[t.Trigger], dict[str, Any]]:

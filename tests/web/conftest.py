@@ -18,6 +18,7 @@ from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
@@ -167,6 +168,7 @@ def deps(
         runs=Runs(worker, store, library, take_file, SystemClock()),
         jobs=Jobs(worker, store),
         decisions=Decisions(worker, store, store, plans),
+        deliveries=Deliveries(store, SystemClock()),
         library=library,
         plans=plans,
         views=store,

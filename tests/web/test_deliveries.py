@@ -69,6 +69,7 @@ async def test_a_delivery_is_shown_as_it_came(client: Client, put: Put) -> None:
         "remote": "192.0.2.7",
         "verdict": "accepted",
         "duplicate_of": None,
+        "redelivery_of": None,
         "error": None,
     }
 
@@ -135,3 +136,39 @@ async def test_what_was_turned_away_is_shown_newest_first(client: Client, world:
     answer = await client.get("/api/v1/deliveries/refused")
 
     assert (await answer.json())["items"] == [{"reason": "method"}, {"reason": "signature"}]
+
+
+# --- redeliver -------------------------------------------------------------------------------
+
+
+async def test_a_redelivery_is_a_new_delivery_of_the_same_request(
+    client: Client, put: Put, store: SqliteStore
+) -> None:
+    original = await put(b'{"a":\x00\xff', content_type="text/odd")
+
+    answer = await client.post(f"/api/v1/deliveries/{original}/redeliver")
+
+    again = await answer.json()
+    before, after = await store.get(original), await store.get(again["id"])
+    assert before is not None
+    assert after is not None
+    assert answer.status == 202
+    assert answer.headers["Location"] == f"/api/v1/deliveries/{again['id']}"
+    assert (again["verdict"], again["redelivery_of"]) == ("pending", original)
+    same = ("job", "connection", "method", "query", "headers", "content_type", "body", "size")
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
+    assert after.id > before.id
+    assert after.received_at > before.received_at
+
+
+async def test_a_delivery_whose_body_was_not_kept_cannot_be_repeated(client: Client, put: Put) -> None:
+    answer = await client.post(f"/api/v1/deliveries/{await put(None)}/redeliver")
+
+    assert answer.status == 409
+    assert "not kept" in (await answer.json())["detail"]
+
+
+async def test_only_a_delivery_that_is_there_can_be_repeated(client: Client) -> None:
+    answer = await client.post("/api/v1/deliveries/dlv_1/redeliver")
+
+    assert answer.status == 404

@@ -268,6 +268,7 @@ def delivery_row(d: Delivery) -> Row:
         d.verdict,
         d.duplicate_of,
         d.error,
+        d.redelivery_of,
     )
 
 

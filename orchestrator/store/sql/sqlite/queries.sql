@@ -95,8 +95,8 @@ INSERT INTO idempotency_keys ("key", body_digest, run) VALUES (?, ?, ?);
 
 -- name: put_deliveries
 INSERT INTO deliveries (id, job, connection, received_at, method, query, headers, content_type, body, size,
-                        remote, verdict, duplicate_of, error)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                        remote, verdict, duplicate_of, error, redelivery_of)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: settle
 -- Each row of the argument: id, verdict, duplicate_of, error.
@@ -202,25 +202,25 @@ SELECT source FROM definitions WHERE digest = :digest;
 
 -- name: pending
 SELECT id, job, connection, received_at, method, query, headers, content_type, body, size,
-       remote, verdict, duplicate_of, error
+       remote, verdict, duplicate_of, error, redelivery_of
 FROM deliveries WHERE verdict = 'pending' AND verdict <> 'accepted' AND id > :after
 ORDER BY id LIMIT :limit;
 
 -- name: delivery
 SELECT id, job, connection, received_at, method, query, headers, content_type, body, size,
-       remote, verdict, duplicate_of, error
+       remote, verdict, duplicate_of, error, redelivery_of
 FROM deliveries WHERE id = :delivery;
 
 -- name: find_deliveries
 SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
-       remote, verdict, duplicate_of, error
+       remote, verdict, duplicate_of, error, redelivery_of
 FROM deliveries
 WHERE id < :before AND (:verdict IS NULL OR verdict = :verdict)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: find_deliveries_of_job
 SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
-       remote, verdict, duplicate_of, error
+       remote, verdict, duplicate_of, error, redelivery_of
 FROM deliveries
 WHERE job = :job AND id < :before AND (:verdict IS NULL OR verdict = :verdict)
 ORDER BY id DESC LIMIT :limit;
@@ -228,7 +228,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: find_deliveries_not_accepted
 -- For every verdict but `accepted`, which nearly all have.
 SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
-       remote, verdict, duplicate_of, error
+       remote, verdict, duplicate_of, error, redelivery_of
 FROM deliveries
 WHERE verdict = :verdict AND verdict <> 'accepted' AND id < :before
 ORDER BY id DESC LIMIT :limit;

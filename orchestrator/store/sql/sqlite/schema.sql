@@ -136,7 +136,9 @@ CREATE TABLE deliveries (
   verdict      TEXT NOT NULL
                CHECK (verdict IN ('pending', 'accepted', 'duplicate', 'late', 'mismatch', 'unreadable')),
   duplicate_of TEXT,
-  error        TEXT
+  error        TEXT,
+  -- Which one it repeats, where nobody sent it but a person had it processed once more.
+  redelivery_of TEXT
 );
 CREATE INDEX deliveries_by_job ON deliveries (job);
 CREATE INDEX deliveries_not_accepted ON deliveries (verdict, id) WHERE verdict <> 'accepted';
