@@ -258,6 +258,7 @@ def _submitted(state: RunState, event: e.JobSubmitted) -> None:
 def _rejected(state: RunState, event: e.JobRejected) -> None:
     job = state.own_job(event.job)
     job.rejections += 1
+    job.price = None
     _reserve(state, job, 0.0)
     if event.wait:
         job.status, job.wake_at, job.deadline_at, job.template = "created", event.due_at, None, None

@@ -29,8 +29,9 @@ def exceeded(draft: Draft, job: Job) -> Failure | None:
 
 
 def uncharged(draft: Draft, job: Job) -> float | None:
-    """Return 0 where a job that ends without a result is known to cost nothing, None where nobody knows."""
-    if job.price is None:
-        return None
-    never_accepted = job.status == "created" or (job.status == "submitting" and not job.reserved)
-    return 0.0 if draft.operation(job).drops or never_accepted else None
+    """
+    Return 0 where a job that ends without a result is known to cost nothing, None where nobody knows.
+
+    A task that dies when nobody asks for it is charged for its result alone.
+    """
+    return 0.0 if job.price is not None and draft.operation(job).drops else None

@@ -101,19 +101,20 @@ class Op:
     uncertain_grace_s: float = 120.0
     poll_s: float = 7.0
     credits: float | None = None
+    rests_s: float = 3600.0
     default: DeadlineDecides = "fail"
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         return "colour: is not one of red, blue" if params.get("colour") == "loud" else None
 
     def template(self, job: Job) -> dict[str, Any] | None:
-        return {"body": job.step}
+        return None if self.waits in ("timer", "person") else {"body": job.step}
 
     def price(self, job: Job) -> float | None:
         return self.credits
 
     def due_at(self, job: Job) -> int:
-        return job.created_at + 3600 * SECOND
+        return job.created_at + int(self.rests_s * SECOND)
 
     def picked(self, job: Job, chosen: Sequence[int]) -> list[Any]:
         if any(n > 2 for n in chosen):
@@ -143,8 +144,8 @@ OPERATIONS: dict[str, Op] = {
     "hint+key": Op(resends=True),
     "verdict": Op(waits="verdict", checks=False),
     "heartbeat": Op(waits="heartbeat", drops=True, first_check_s=1.0, timeout_s=300.0),
-    "timer": Op(waits="timer", spends=False, checks=False, timeout_s=None),
-    "person": Op(waits="person", spends=False, checks=False, timeout_s=None),
+    "timer": Op(waits="timer", spends=False, costs=False, checks=False, timeout_s=None),
+    "person": Op(waits="person", spends=False, costs=False, checks=False, timeout_s=None),
 }
 """One operation per waiting style, and hints with each way to resolve an uncertain submit."""
 

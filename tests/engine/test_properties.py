@@ -45,12 +45,27 @@ from orchestrator.times import SECOND
 
 EXAMPLES = int(os.environ.get("ORCHESTRATOR_EXAMPLES", "120"))
 
+OWN = ("timer", "person")
+"""The operations that nobody is asked for: there is nothing to send, and the task is there at once."""
+
 ENDED = {"succeeded", "failed", "timed_out", "skipped", "cancelled"}
 
 
 # --- what may be drawn -----------------------------------------------------------------------
 
-STYLES = st.sampled_from(["none", "hint", "hint+lookup", "hint+key", "verdict", "heartbeat"])
+STYLES = st.sampled_from(
+    ["none", "hint", "hint+lookup", "hint+key", "verdict", "heartbeat", "timer", "person"]
+)
+
+SHARED = st.fixed_dictionaries(
+    {
+        "group": st.sampled_from([None, None, "shop"]),
+        "allowance": st.sampled_from([None, None, 5.0, 11.0]),
+        "per_day": st.sampled_from([None, 100.0]),
+        "credits": st.sampled_from([None, 3.0]),
+    }
+)
+"""What the run shares with others, and what it may spend of it."""
 
 STEPS = st.fixed_dictionaries(
     {
@@ -124,12 +139,15 @@ VERBS = [
     "cancel",
     "overdue",
     "retry",
+    "decide",
+    "dear",
+    "admitted",
 ]
 
 FITTING = {
-    "created": ["ready"],
+    "created": ["ready", "ready", "ready", "dear"],
     "submitting": ["answer", "answer", "answer", "lost", "lost", "unsent"],
-    "waiting": ["check", "callback", "callback", "woke", "later"],
+    "waiting": ["check", "callback", "callback", "woke", "later", "decide"],
     "collecting": ["collected", "check", "callback", "gone"],
     "uncertain": ["callback", "callback", "answer", "found", "resolve", "woke", "later", "cancel"],
 }
@@ -150,7 +168,11 @@ def _task(job: Job) -> str:
 
 @dataclass(slots=True)
 class Play:
-    """A world whose every decision is held against the promises. *rows*: when each job is due."""
+    """
+    A world whose every decision is held against the promises. *rows*: when each job is due.
+
+    *held*: who has what of what is shared, as a store would keep it.
+    """
 
     world: Any
     kit: SimpleNamespace
@@ -158,6 +180,7 @@ class Play:
     resubmitted: set[str] = field(default_factory=set)
     rows: dict[str, int | None] = field(default_factory=dict)
     deliveries: int = 0
+    held: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def send(self, kind: type[t.Trigger], room: int = 0, **fields: Any) -> Decision:
         world = self.world
@@ -170,10 +193,11 @@ class Play:
         world.asked -= 1
         again = decide(world.plan, before, _trigger(world, kind, fields), room={"paint": room})
         world.asked += 1
-        assert (again.events, again.state, again.postponed) == (
+        assert (again.events, again.state, again.postponed, again.holds) == (
             decision.events,
             decision.state,
             decision.postponed,
+            decision.holds,
         )
         self._follow(decision)
         if before is not None:
@@ -181,7 +205,26 @@ class Play:
             self._only_the_touched_ask(before, decision)
         self._everything_open_goes_on()
         self._schedule(decision)
+        self._keeps_account(decision)
         return decision
+
+    def _keeps_account(self, decision: Decision) -> None:
+        """What is held is what is needed or may have been spent: nothing is forgotten, nothing leaks."""
+        state = decision.state
+        for hold in decision.holds:
+            self.held[hold.resource, hold.holder] = hold.amount
+        if state.group is not None:
+            has_a_place = self.held.get((state.group, state.id), 0) == 1
+            assert has_a_place == (state.status == "running")
+        for job in state.jobs.values():
+            held = sum(amount for (_, holder), amount in self.held.items() if holder == job.id)
+            assert held == (job.reserved if job.budget is not None else 0)
+            if job.status in ("submitting", "waiting", "collecting", "uncertain") and job.price:
+                assert job.reserved == job.price, "what may have to be paid is not reserved any more"
+            if job.status == "succeeded" and job.credits is not None:
+                assert job.reserved == job.credits
+        reserved = sum(job.reserved for job in state.jobs.values())
+        assert abs(state.spending.get("paint", 0.0) - reserved) < 1e-6
 
     def _follow(self, decision: Decision) -> None:
         """Fold what was read back from JSON, and look at each event as it comes."""
@@ -216,7 +259,8 @@ class Play:
         state = self.world.run
         tasks = [job.task_id for job in state.jobs.values() if job.task_id is not None]
         assert len(tasks) == len(set(tasks)), "two jobs have the same task"
-        assert state.has_ended == (not state.open), "a run goes on exactly as long as a job is open"
+        is_over = not state.open and state.waits_for is None
+        assert state.has_ended == is_over, "a run goes on exactly as long as a job is open"
         for job in state.jobs.values():
             effect, operation = effect_of(job, self._operation(job)), self._operation(job)
             assert job.is_open == (job.id in state.open)
@@ -225,7 +269,8 @@ class Play:
                 continue
             assert not job.is_open or job.status == "submitting" or not state.dooms(job.step)
             if job.status == "waiting" and not operation.checks:
-                assert job.wake_at == job.deadline_at, "it is woken for nothing"
+                due_at = operation.due_at(job) if operation.waits == "timer" else job.deadline_at
+                assert job.wake_at == min(due_at, job.deadline_at or due_at), "it is woken for nothing"
             assert job.status == "submitting" or job.wake_at is not None
             assert effect.kind != "check" or operation.checks, "nobody can be asked"
             assert effect.kind != "resolve" or operation.resends or operation.looks_up
@@ -262,6 +307,8 @@ class Play:
             self.world.now += [1, 5, 40, 130][which] * SECOND
         elif verb == "retry":
             self.retry([None, "a", "b", "c"][which])
+        elif verb == "admitted":
+            self.send(t.Admitted, room=1)
         elif verb in ("cancel", "overdue"):
             self.send(t.CancelAsked if verb == "cancel" else t.RunOverdue)
         elif verb == "callback" and jobs:
@@ -270,8 +317,14 @@ class Play:
             self._about(jobs[which % len(jobs)], verb, what)
 
     def _about(self, job: Job, verb: str, what: int) -> None:
-        if verb == "ready":
-            self.send(t.SubmitReady, job=job.id, template={"body": "x"})
+        if verb in ("ready", "answer", "unsent", "lost") and self._operation(job).waits in OWN:
+            self.send(t.SubmitAnswered, job=job.id, outcome=Accepted(_task(job)))
+        elif verb == "ready":
+            self._ready(job)
+        elif verb == "decide":
+            self._decide(job, what)
+        elif verb == "dear":
+            self.send(t.BudgetReached, job=job.id, until=self.world.now + SECOND)
         elif verb == "answer":
             outcome = OUTCOMES[what](job, self.kit)
             self.send(t.SubmitAnswered, room=what % 2, job=job.id, outcome=outcome)
@@ -297,6 +350,23 @@ class Play:
             self._resolve(job, what)
         elif verb == "woke":
             self.send(t.Woke, job=job.id)
+
+    def _ready(self, job: Job) -> None:
+        """Nothing is claimed that would spend more than the run may."""
+        most = self.world.plan.workflow.budget.get("paint")
+        events = self.send(t.SubmitReady, job=job.id, template={"body": "x"}).events
+        if most is not None and any(isinstance(event, e.JobSubmitting) for event in events):
+            assert self.world.run.spending.get("paint", 0.0) <= most
+            assert self.world.run.jobs[job.id].price is not None or not self._operation(job).costs
+
+    def _decide(self, job: Job, what: int) -> None:
+        """A question is answered once, by a person, and nothing else is ever decided so."""
+        asks = self._operation(job).waits == "person" and job.status == "waiting"
+        chosen = [0, 2] if what % 2 else []
+        events = self.send(t.Decided, room=1, job=job.id, approved=what % 3 > 0, chosen=chosen).events
+        assert bool(events) == asks
+        if asks:
+            assert self.world.run.jobs[job.id].status == ("succeeded" if what % 3 else "failed")
 
     def _resolve(self, job: Job, what: int) -> None:
         """What a person says is done at once where nobody knows better, and is not even noted elsewhere."""
@@ -383,6 +453,9 @@ class Play:
             due = self._next()
             if due is None:
                 break
+            if self.world.run.waits_for is not None:
+                self.send(t.Admitted, room=1)
+                continue
             told = len(self.world.events)
             self._answer(due, silent)
             row = self.rows[due]
@@ -401,6 +474,8 @@ class Play:
             if job.status == "submitting":
                 return str(job.id)
         rows = [(at, job) for job, at in self.rows.items() if at is not None]
+        if state.waits_for is not None:
+            return "any"
         overdue = state.deadline_at if not (state.has_ended or state.halting) else None
         if not rows and (overdue is None or state.has_ended):
             return None
@@ -418,8 +493,10 @@ class Play:
         assert effect is not None, "a row is due for a job that asks for nothing"
         busy = Rejected(Failure("rate_limited", "later"), wait=True)
         match effect.kind:
+            case "submit" if self._operation(job).waits in OWN:
+                self.send(t.SubmitAnswered, job=job_id, outcome=Accepted("own:" + job_id))
             case "submit":
-                self.send(t.SubmitReady, job=job_id, template={"body": "x"})
+                self._ready(job)
             case "send" if silent and job.rejections % 2 == 0:
                 self.send(t.SubmitAnswered, job=job_id, outcome=busy)
             case "send" if silent:
@@ -567,7 +644,7 @@ def _small_layers() -> Iterator[None]:
         yield
 
 
-def _play(kit: SimpleNamespace, shape: Any, room: int) -> Play:
+def _play(kit: SimpleNamespace, shape: Any, room: int, shared: Any, admitted: bool) -> Play:
     (first, second, third), fan, both = shape
     steps = []
     for id, drawn, more in (
@@ -576,9 +653,10 @@ def _play(kit: SimpleNamespace, shape: Any, room: int) -> Play:
         ("c", third, {"needs": ["a", "b"] if both else ["a"]}),
     ):
         steps.append(kit.step(id, timeout_s=100.0, **drawn, **more))
-    plan = kit.plan(*steps, timeout_s=400.0, outputs={"made": kit.text("b.output")})
+    plan = kit.plan(*steps, timeout_s=400.0, outputs={"made": kit.text("b.output")}, rests_s=50.0, **shared)
     play = Play(kit.World(plan), kit)
-    play.send(t.Start, room, run="run_1", inputs={}, labels={})
+    admitted = admitted or shared["group"] is None
+    play.send(t.Start, room, run="run_1", inputs={}, labels={}, admitted=admitted)
     return play
 
 
@@ -594,6 +672,8 @@ def _play(kit: SimpleNamespace, shape: Any, room: int) -> Play:
     moves=SCRIPTS,
     silent=st.booleans(),
     retries=st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=2),
+    shared=SHARED,
+    admitted=st.booleans(),
 )
 def test_whatever_happens_the_promises_hold_and_the_run_ends(
     kit: SimpleNamespace,
@@ -602,8 +682,10 @@ def test_whatever_happens_the_promises_hold_and_the_run_ends(
     moves: list[tuple[str | None, int, int]],
     silent: bool,
     retries: list[str | None],
+    shared: dict[str, Any],
+    admitted: bool,
 ) -> None:
-    play = _play(kit, shape, room)
+    play = _play(kit, shape, room, shared, admitted)
 
     for move in moves:
         play.move(*move)
