@@ -52,7 +52,7 @@ async def redeliver(request: web.Request) -> web.Response:
     """Have it processed once more, as a delivery of its own."""
     Query(request).check()
     again = await request.app[DEPS].deliveries.redeliver(request.match_info["delivery"])
-    headers = {hdrs.LOCATION: f"{PREFIX}/deliveries/{again.id}"}
+    headers = {"Location": f"{PREFIX}/deliveries/{again.id}"}
     return json_reply(shapes.delivery(again), status=202, headers=headers)
 
 
