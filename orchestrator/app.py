@@ -31,6 +31,7 @@ from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, Se
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
+from orchestrator.operations.hooks import Hooks
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
@@ -41,6 +42,7 @@ from orchestrator.runtime.checkups import Checkups
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
 from orchestrator.runtime.exchange import Exchanger
+from orchestrator.runtime.hooks import HookIntake
 from orchestrator.runtime.images import ImageProblem, Images
 from orchestrator.runtime.intake import Intake
 from orchestrator.runtime.ledger import Ledger
@@ -176,6 +178,7 @@ class _Parts:
     worker: Worker
     performer: Performer
     scheduler: Scheduler
+    hooks: HookIntake
     intake: Intake
     checkups: Checkups
     runs: Runs
@@ -199,6 +202,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         clock=app.clock,
         body_limit=app.settings.limits.callback_body_size,
         artifact_handler=signed_links(folder, app.keyring, app.clock),
+        hooks=Hooks(app.library, {}),
     )
     public_runner = receiver.runner(public, shutdown_s=LISTENERS_STOP_S)
     public_url = await _listen(stack, public_runner, app.settings.listen.public)
@@ -251,6 +255,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     limits.pauses.on_resume = scheduler.nudge
     runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
     performer.children = Children(runs, worker, store)
+    hooks = HookIntake(store, runs, app.library)
     return _Parts(
         store=store,
         folder=folder,
@@ -261,7 +266,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         worker=worker,
         performer=performer,
         scheduler=scheduler,
-        intake=Intake(store, store, worker),
+        hooks=hooks,
+        intake=Intake(store, store, worker, hooks),
         checkups=Checkups(exchanger, _providers(app), limits.pauses),
         runs=runs,
     )
@@ -282,7 +288,7 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:
         task.add_done_callback(lambda task: _note_end(failed, task))
-    stack.push_async_callback(_stop, app, parts.worker, parts.performer, parts.ledger, tasks)
+    stack.push_async_callback(_stop, app, parts, tasks)
     return failed
 
 
@@ -343,18 +349,17 @@ def _fail(failed: asyncio.Future[None], error: BaseException) -> None:
         failed.exception()  # Looked at here, in case that nobody waits for it.
 
 
-async def _stop(
-    app: App, worker: Worker, performer: Performer, ledger: Ledger, tasks: list[asyncio.Task[None]]
-) -> None:
+async def _stop(app: App, parts: _Parts, tasks: list[asyncio.Task[None]]) -> None:
     """Take nothing new, wait for the answers of submits in flight, and leave the rest to its rows."""
-    worker.stopping = True
+    parts.worker.stopping = True
     timeouts = [seconds(c.settings.request_timeout) for c in app.connectors.values()]
-    await performer.stop(max(timeouts, default=0.0) + GRACE_BEYOND_REQUEST_S)
+    await parts.performer.stop(max(timeouts, default=0.0) + GRACE_BEYOND_REQUEST_S)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await worker.settled()
-    await ledger.flush()
+    await parts.hooks.stop()
+    await parts.worker.settled()
+    await parts.ledger.flush()
     log.info("server.stopped")
 
 
@@ -457,6 +462,7 @@ def _refused(reject: receiver.Reject) -> dict[str, Any]:
     return {
         "received_at": rfc3339(reject.at),
         "reason": reject.reason,
+        "detail": reject.detail or None,
         "method": reject.method,
         "path": reject.path,
         "query": reject.query,

@@ -3,10 +3,12 @@ The public listener: check the token, keep the bytes, answer.
 
 Nothing here knows what a callback means. A request on a callback URL whose token
 was signed here is stored exactly as it came, and is answered with 200 only once it
-is on disk; all else happens later and elsewhere. Whatever is turned away is
-remembered in a short list in memory, for the person who asks why it never came.
+is on disk; all else happens later and elsewhere. So is a request on the hook of a
+workflow whose sender could prove who it is, and is answered with 202. Whatever is
+turned away is remembered in a short list in memory, for the person who asks why it
+never came.
 
-It runs on aiohttp's low-level server: there are four paths, and every microsecond
+It runs on aiohttp's low-level server: there are five paths, and every microsecond
 here is paid by every callback, so there is no router, no middleware, and an answer
 whose bytes are always the same is built once a second.
 """
@@ -14,11 +16,11 @@ whose bytes are always the same is built once a second.
 import asyncio
 import re
 from collections import Counter, OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 import orjson
@@ -56,12 +58,34 @@ ArtifactHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]
 """Answers `GET /artifacts/{digest}?exp=…&sig=…`; the signature is its to check."""
 
 
+class Hook(Protocol):
+    """What the owner of a hook has to say about a request on it."""
+
+    @property
+    def secret_header(self) -> str | None:
+        """The header, in lower case, that holds the secret itself and is not kept."""
+        ...
+
+    def refusal(self, headers: Mapping[str, str], body: bytes, now: int) -> str | None:
+        """
+        Return why the sender is not believed, or None when it is.
+
+        Shape:   *headers* by name in lower case, repeated ones joined; *now* in microseconds.
+        """
+        ...
+
+
+Hooks = Callable[[str], Hook | None]
+"""Returns the hook of the workflow of that name, or None where there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     """One request that was turned away. *path* is without signature, *body* is cut."""
 
     at: int
     reason: str
+    detail: str
     method: str
     path: str
     query: str
@@ -78,7 +102,7 @@ class Stats:
     received: int = 0
     unavailable: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    """By reason: not_found, signature, method, too_large, slow, malformed, headers, target."""
+    """By reason: not_found, signature, hook, method, too_large, slow, malformed, headers, target."""
 
 
 class Answer(web.StreamResponse):
@@ -141,12 +165,14 @@ class Answers:
 
 
 class _Rejected(Exception):
-    """The request is turned away: *reason* for the list, *status* for the client."""
+    """The request is turned away: *reason* and *detail* for the list, *status* and *allow* for the client."""
 
-    def __init__(self, reason: str, status: int) -> None:
+    def __init__(self, reason: str, status: int, detail: str = "", *, allow: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.detail = detail
         self.status = status
+        self.allow = allow
 
 
 class _Counts:
@@ -180,6 +206,7 @@ class Receiver:
         body_s: float = BODY_S,
         stats: Stats | None = None,
         artifact_handler: ArtifactHandler | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         """*body_limit* in bytes; *body_s*: how long a body may take, in seconds."""
         self._inbox = inbox
@@ -188,6 +215,7 @@ class Receiver:
         self._body_limit = body_limit
         self._body_s = body_s
         self._artifact_handler = artifact_handler
+        self._hooks = hooks
         self._ids = Ascending("dlv")
         self._counts = _Counts()
         self._ok = Answers(clock, 200, b'{"ok": true}')
@@ -195,8 +223,8 @@ class Receiver:
             clock, 503, _error("not stored, try again"), headers=f"Retry-After: {RETRY_AFTER_S}\r\n"
         )
         self._refusals = {
-            status: Answers(clock, status, _error(text), headers=headers)
-            for status, text, headers in _REFUSALS
+            (status, allow): Answers(clock, status, _error(text), headers=allow and f"Allow: {allow}\r\n")
+            for status, text, allow in _REFUSALS
         }
         self.stats = stats or Stats()
         self.rejects: deque[Reject] = deque(maxlen=KEPT_REJECTS)
@@ -207,6 +235,8 @@ class Receiver:
         try:
             if path.startswith("/callbacks/"):
                 return await self._callback(request, path, query)
+            if path.startswith("/hooks/") and self._hooks is not None:
+                return await self._hook(self._hooks, request, path, query)
             if path == "/healthz" and request.method in ("GET", "HEAD"):
                 return self._ok.to(request)
             if path.startswith("/artifacts/") and self._artifact_handler is not None:
@@ -218,12 +248,12 @@ class Receiver:
     def refuse(self, reason: str, status: int) -> Answer:
         """Count a request that could not even be parsed, and return the answer to it."""
         self.stats.rejected[reason] += 1
-        return self._refusals[status].closing
+        return self._refusals[status, ""].closing
 
     async def _callback(self, request: web.BaseRequest, path: str, query: str) -> Answer:
         method = request.method
         if method != "POST" and method != "GET":
-            raise _Rejected("method", 405)
+            raise _Rejected("method", 405, allow="GET, POST")
         connection, _, token = (unquote(path) if "%" in path else path)[11:].partition("/")
         job = self._keyring.job_of(connection, token)
         if job is None:
@@ -245,13 +275,49 @@ class Receiver:
             size=len(body),
             remote=request.remote or "",
         )
+        return (self._ok if await self._keep(delivery) else self._unavailable).to(request)
+
+    async def _hook(self, hooks: Hooks, request: web.BaseRequest, path: str, query: str) -> Answer:
+        """Keep what the sender of a request on a hook has signed: junk must not fill the disk."""
+        if request.method != "POST":
+            raise _Rejected("method", 405, allow="POST")
+        name = unquote(path.removeprefix("/hooks/"))
+        hook = hooks(name)
+        if hook is None:
+            raise _Rejected("not_found", 404, "no workflow of that name has a webhook trigger")
+        headers, content_type = _headers(request, hook.secret_header)
+        body = await self._body(request)
+        now = self._clock.now()
+        if (why := hook.refusal(_joined(request), body, now)) is not None:
+            raise _Rejected("hook", 403, why)
+        delivery = Delivery(
+            id=self._ids.next(now, self._clock.entropy),
+            job="",
+            connection="",
+            hook=name,
+            received_at=now,
+            method=request.method,
+            query=query,
+            headers=headers,
+            content_type=content_type,
+            body=body,
+            size=len(body),
+            remote=request.remote or "",
+        )
+        if not await self._keep(delivery):
+            return self._unavailable.to(request)
+        accepted = orjson.dumps({"ok": True, "delivery": delivery.id})
+        return Answers(self._clock, 202, accepted).to(request)
+
+    async def _keep(self, delivery: Delivery) -> bool:
+        """Return whether the delivery is on disk now."""
         try:
             await self._inbox.put(delivery)
         except StoreUnavailable:
             self.stats.unavailable += 1
-            return self._unavailable.to(request)
+            return False
         self.stats.received += 1
-        return self._ok.to(request)
+        return True
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Return the raw body. Errors: _Rejected when it is too large, too slow or malformed."""
@@ -274,7 +340,7 @@ class Receiver:
         self, handler: ArtifactHandler, request: web.BaseRequest, path: str
     ) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
-            raise _Rejected("method", 405)
+            raise _Rejected("method", 405, allow="GET, HEAD")
         try:
             return await handler(request, path.removeprefix("/artifacts/"))
         except (web.HTTPNotFound, web.HTTPGone) as error:
@@ -291,6 +357,7 @@ class Receiver:
             Reject(
                 at=now,
                 reason=rejected.reason,
+                detail=rejected.detail,
                 method=request.method,
                 path=_TAG.sub(".…", path)[:512],
                 query="" if path.startswith("/artifacts/") else query[:512],
@@ -300,7 +367,7 @@ class Receiver:
                 body=await self._beginning(request) if rejected.status in (404, 405) else b"",
             )
         )
-        answers = self._refusals[rejected.status]
+        answers = self._refusals[rejected.status, rejected.allow]
         return answers.to(request) if request.content.is_eof() else answers.closing
 
     async def _beginning(self, request: web.BaseRequest) -> bytes:
@@ -383,6 +450,7 @@ def build(
     body_s: float = BODY_S,
     stats: Stats | None = None,
     artifact_handler: ArtifactHandler | None = None,
+    hooks: Hooks | None = None,
 ) -> Receiver:
     """Return the receiver; `runner` puts it behind a socket."""
     return Receiver(
@@ -393,6 +461,7 @@ def build(
         body_s=body_s,
         stats=stats,
         artifact_handler=artifact_handler,
+        hooks=hooks,
     )
 
 
@@ -420,8 +489,11 @@ def _error(text: str) -> bytes:
 
 _REFUSALS = (
     (400, "not a valid HTTP request", ""),
+    (403, "the sender could not be verified", ""),
     (404, "not found", ""),
-    (405, "method not allowed", "Allow: GET, POST\r\n"),
+    (405, "method not allowed", "GET, POST"),
+    (405, "method not allowed", "GET, HEAD"),
+    (405, "method not allowed", "POST"),
     (408, "the body took too long", ""),
     (410, "the link has expired", ""),
     (413, "the body is too large", ""),
@@ -449,14 +521,20 @@ def _target(request: web.BaseRequest) -> str:
     return "/" + rest.partition("/")[2]
 
 
-def _headers(request: web.BaseRequest) -> tuple[bytes, str]:
-    """Return the fields but for credentials as JSON, and the content type. Errors: _Rejected."""
+def _headers(request: web.BaseRequest, secret: str | None = None) -> tuple[bytes, str]:
+    """
+    Return the fields but for credentials as JSON, and the content type.
+
+    Shape:   *secret*: the name of one more that holds a credential, in lower case.
+    Errors:  _Rejected.
+    """
+    hidden = _SECRET if secret is None else _SECRET | {secret.encode()}
     kept: list[tuple[str, str]] = []
     size, content_type = 0, ""
     for name, value in request.raw_headers:
         size += len(name) + len(value) + 4
         lower = name.lower()
-        if lower not in _SECRET:
+        if lower not in hidden:
             # Latin-1 takes every byte and gives it back.
             kept.append((name.decode("latin-1"), value.decode("latin-1")))
             if lower == b"content-type":
@@ -464,6 +542,15 @@ def _headers(request: web.BaseRequest) -> tuple[bytes, str]:
     if size > HEADER_BYTES:
         raise _Rejected("headers", 431)
     return orjson.dumps(kept), content_type
+
+
+def _joined(request: web.BaseRequest) -> dict[str, str]:
+    """Return every field by its name in lower case; one that was sent repeatedly is joined."""
+    fields: dict[str, str] = {}
+    for raw_name, raw_value in request.raw_headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
 
 
 async def _continue(request: web.BaseRequest) -> None:
@@ -475,6 +562,8 @@ async def _continue(request: web.BaseRequest) -> None:
 __all__: Sequence[str] = (
     "Answer",
     "ArtifactHandler",
+    "Hook",
+    "Hooks",
     "Receiver",
     "Reject",
     "Stats",

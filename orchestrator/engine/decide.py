@@ -79,6 +79,7 @@ def _start(draft: Draft, trigger: t.Start) -> None:
             group=_group(workflow, trigger),
             group_limit=workflow.concurrency.limit if workflow.concurrency is not None else None,
             parent=trigger.parent,
+            trigger=trigger.trigger,
         )
     )
     draft.state.fresh = {}  # All of it is new; from here on it is known what was written to.

@@ -70,6 +70,8 @@ class RunCreated(Event):
 
     *group*: what it shares with other runs, of which at most *group_limit* go on at a time.
     *parent*: the job of another run that this run is.
+    *trigger*: what started it, where no person or program asked for it; *kind* is `webhook`, `schedule`
+    or `run`.
     """
 
     type: ClassVar[str] = "run.created"
@@ -82,6 +84,7 @@ class RunCreated(Event):
     group: str | None = None
     group_limit: int | None = None
     parent: str | None = None
+    trigger: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

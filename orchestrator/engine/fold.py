@@ -53,6 +53,7 @@ def _created(event: e.RunCreated) -> RunState:
         group=event.group,
         group_limit=event.group_limit,
         parent=event.parent,
+        trigger=event.trigger,
     )
 
 

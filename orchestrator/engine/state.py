@@ -185,6 +185,7 @@ class RunState:
 
     *version*: how many events were folded. *cancelling*: why nothing is begun any more but
     what asks for it; *halting*: nothing at all. *tasks*: whose a connection's task is.
+    *trigger*: what started it, see `RunCreated`.
     *items*: what each `for_each` gave, *results*: what expressions see of steps that have
     ended; computed when first needed and derived from the rest, so they take no part in
     comparisons.
@@ -201,6 +202,7 @@ class RunState:
     labels: dict[str, str]
     created_at: int
     deadline_at: int
+    trigger: dict[str, Any] | None = None
     status: RunStatus = "pending"
     version: int = 0
     last_at: int = 0

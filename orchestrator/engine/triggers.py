@@ -34,6 +34,7 @@ class Start(Trigger):
     A run was asked for, with inputs already checked and free of data URIs.
 
     *admitted*: there is a place for it in its group, if it has one. *parent*: the job that it is.
+    *trigger*: see `RunCreated`.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Start(Trigger):
     labels: dict[str, str]
     admitted: bool = True
     parent: str | None = None
+    trigger: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -34,6 +34,7 @@ class Deliveries:
             verdict="pending",
             duplicate_of=None,
             error=None,
+            run=None,
             redelivery_of=delivery,
         )
         await self._inbox.put(again)

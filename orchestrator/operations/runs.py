@@ -15,7 +15,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.state import RETRIABLE, Instance, RunState
 from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
 from orchestrator.operations.workflows import Library
-from orchestrator.store.rows import IdempotencyKey
+from orchestrator.store.rows import IdempotencyKey, Settled
 from orchestrator.store.views import Views
 
 
@@ -23,7 +23,12 @@ class Driver(Protocol):
     """Whoever decides and writes down; the runtime's worker."""
 
     async def start(
-        self, run: str, workflow: Workflow, key: IdempotencyKey | None = None, **fields: Any
+        self,
+        run: str,
+        workflow: Workflow,
+        key: IdempotencyKey | None = None,
+        settled: Sequence[Settled] = (),
+        **fields: Any,
     ) -> RunState: ...
 
     async def handle(self, run: str, kind: type[t.Trigger], **fields: Any) -> RunState: ...
@@ -45,6 +50,26 @@ class Started:
 
     state: RunState
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """
+    What starts a run besides a person.
+
+    *key*: one run is started for it, however often it comes. *trigger*: how the run tells of it, with
+    its `kind`. *delivery*: the request on a hook that asks for it, settled when the run is stored.
+    """
+
+    key: str
+    trigger: dict[str, Any]
+    delivery: str | None = None
+
+    def settled(self, run: str) -> Sequence[Settled]:
+        """Return what becomes of the delivery when *run* is the one that it started."""
+        if self.delivery is None:
+            return ()
+        return [Settled(delivery=self.delivery, verdict="accepted", run=run)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +107,51 @@ class Runs:
         Errors:  NotFound (workflow), InvalidInput with every problem, WrongState (the key came
                  with another body before).
         """
-        definition = self._library.get(workflow)
-        idempotency = _key(key, workflow, inputs, labels)
-        if idempotency is not None and (known := await self._of_key(idempotency)) is not None:
+        definition, idempotency = self._library.get(workflow), _key(key, workflow, inputs, labels)
+        return await self._start(
+            run or self._new_id(), definition, inputs, idempotency, labels=dict(labels or {}), parent=parent
+        )
+
+    async def trigger(self, workflow: Workflow, inputs: Mapping[str, Any], cause: Cause) -> Started:
+        """
+        Start a run for *cause*, or return the one that was started for it before.
+
+        Shape:   *workflow* is the definition that the trigger was read from.
+        Errors:  InvalidInput with every problem.
+        """
+        run, labels = self._new_id(), {"trigger": cause.trigger["kind"]}
+        # With a space in it: a key that comes in a header has none.
+        key = IdempotencyKey(key=f"trigger {cause.key}", body_digest="")
+        return await self._start(
+            run, workflow, inputs, key, cause.settled(run), labels=labels, trigger=cause.trigger
+        )
+
+    async def _start(
+        self,
+        run: str,
+        definition: Workflow,
+        inputs: Mapping[str, Any],
+        key: IdempotencyKey | None,
+        settled: Sequence[Settled] = (),
+        **fields: Any,
+    ) -> Started:
+        if key is not None and (known := await self._of_key(key)) is not None:
             return known
         checked, problems = check_inputs(definition, inputs)
         if problems:
             raise InvalidInput(problems)
         checked = await self._take_files(definition, checked)
-        run = run or ids.typeid("run", self._clock.now(), self._clock.entropy())
         try:
-            state = await self._driver.start(
-                run, definition, idempotency, inputs=checked, labels=dict(labels or {}), parent=parent
-            )
+            state = await self._driver.start(run, definition, key, settled, inputs=checked, **fields)
         except Refused:
             # The same key came twice at the same moment; the other call was first.
-            if idempotency is None or (known := await self._of_key(idempotency)) is None:
+            if key is None or (known := await self._of_key(key)) is None:
                 raise
             return known
         return Started(state, is_new=True)
+
+    def _new_id(self) -> str:
+        return ids.typeid("run", self._clock.now(), self._clock.entropy())
 
     async def _of_key(self, key: IdempotencyKey) -> Started | None:
         found = await self._views.run_of_key(key.key)

@@ -44,6 +44,7 @@ def run(state: RunState, workflow: Workflow) -> Object:
         "status": state.status,
         "inputs": state.inputs,
         "labels": state.labels,
+        "trigger": state.trigger,
         "outputs": state.outputs,
         "error": state.error,
         "created_at": rfc3339(state.created_at),
@@ -174,8 +175,10 @@ def delivery(row: Delivery) -> Object:
     """Return a delivery; its bytes are at `GET /deliveries/{id}/body`."""
     return {
         "id": row.id,
-        "job": row.job,
-        "connection": row.connection,
+        "job": row.job or None,
+        "connection": row.connection or None,
+        "hook": row.hook,
+        "run": row.run,
         "received_at": rfc3339(row.received_at),
         "method": row.method,
         "query": row.query,

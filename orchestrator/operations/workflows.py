@@ -109,6 +109,10 @@ class Library:
             raise NotFound(f"no workflow '{name}' (there are: {known}{why})")
         return workflow
 
+    def find(self, name: str) -> Workflow | None:
+        """Return a workflow, or None."""
+        return self._found.workflows.get(name)
+
     def all(self) -> list[Workflow]:
         """Return every workflow, by name."""
         return [self._found.workflows[name] for name in sorted(self._found.workflows)]

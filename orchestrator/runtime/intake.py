@@ -17,6 +17,7 @@ import structlog
 
 from orchestrator.engine import triggers as t
 from orchestrator.outcomes import Callback
+from orchestrator.runtime.hooks import HookIntake
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.rows import Delivery, Settled
@@ -59,10 +60,14 @@ class _Weather:
 
 
 class Intake:
-    """Takes deliveries to the runs they belong to, in the order in which they came."""
+    """
+    Takes deliveries to the runs they belong to, in the order in which they came.
 
-    def __init__(self, inbox: Inbox, views: Views, worker: Worker) -> None:
-        self._inbox, self._views, self._worker = inbox, views, worker
+    Those on hooks, which belong to no run yet, go to *hooks*.
+    """
+
+    def __init__(self, inbox: Inbox, views: Views, worker: Worker, hooks: HookIntake) -> None:
+        self._inbox, self._views, self._worker, self._hooks = inbox, views, worker, hooks
         self._queue: deque[Delivery] = deque()
         self._overflowed = False
         self._arrived = asyncio.Event()
@@ -103,6 +108,9 @@ class Intake:
         await self._worker.breathe()
         if self._weather.is_stormy():
             await asyncio.sleep(STEP_BACK_S)
+        if delivery.hook is not None:
+            await self._hooks.take(delivery)
+            return
         run = self._worker.run_of.get(delivery.job) or await self._views.run_of_job(delivery.job)
         if run is None:
             await self._inbox.settle([Settled(delivery=delivery.id, verdict="late", error="no such job")])

@@ -86,6 +86,7 @@ class _Item:
     done: asyncio.Future[RunState] | None = None
     plan: Plan | None = None
     key: IdempotencyKey | None = None
+    settled: Sequence[Settled] = ()
 
 
 @dataclass(slots=True)
@@ -135,12 +136,21 @@ class Worker:
         return await item.done
 
     async def start(
-        self, run: str, workflow: Workflow, key: IdempotencyKey | None = None, **fields: Any
+        self,
+        run: str,
+        workflow: Workflow,
+        key: IdempotencyKey | None = None,
+        settled: Sequence[Settled] = (),
+        **fields: Any,
     ) -> RunState:
-        """Create *run*, and return its state once it is on disk. Errors: Refused when *key* is in use."""
+        """
+        Create *run*, and return its state once it is on disk; *settled* is written with it.
+
+        Errors: Refused when *key* is in use.
+        """
         done: asyncio.Future[RunState] = asyncio.get_running_loop().create_future()
         plan = self.plans.of(workflow)
-        self._put(run, _Item(t.Start, {"run": run, **fields}, done, plan, key))
+        self._put(run, _Item(t.Start, {"run": run, **fields}, done, plan, key, settled))
         return await done
 
     def _put(self, run: str, item: _Item) -> None:
@@ -282,6 +292,7 @@ class Worker:
         batch.postponed.update(decision.postponed)
         batch.holds.extend(decision.holds)
         batch.key = batch.key or item.key
+        batch.settled.extend(item.settled)
         for event in decision.events:
             if type(event) is e.JobSubmitting:
                 connection = decision.state.jobs[event.job].connection

@@ -27,7 +27,7 @@ class Inbox(Protocol):
         ...
 
     async def settle(self, settled: Sequence[Settled]) -> None:
-        """Settle deliveries that concern no run; others are settled by the append they cause."""
+        """Settle deliveries that lead to no append; others are settled by the append they lead to."""
         ...
 
     async def get(self, delivery: str) -> Delivery | None:
@@ -38,9 +38,14 @@ class Inbox(Protocol):
         self,
         *,
         job: str | None = None,
+        hook: str | None = None,
         verdict: DeliveryVerdict | None = None,
         before: str | None = None,
         limit: int = 50,
     ) -> Sequence[Delivery]:
-        """Return deliveries newest first, bodies left out, with ids below *before*."""
+        """
+        Return deliveries newest first, bodies left out, with ids below *before*.
+
+        Shape:   those of *job*, or those on the *hook* of a workflow, or all.
+        """
         ...

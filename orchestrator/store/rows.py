@@ -71,8 +71,10 @@ class JobRow:
 @dataclass(slots=True, kw_only=True)
 class Delivery:
     """
-    One request on a callback URL, exactly as it came.
+    One request on a callback URL or a hook, exactly as it came.
 
+    *job* and *connection* are empty for a request on a hook: *hook* is the workflow it is for then,
+    None otherwise, and *run* the run that it started, or would have started a second time.
     *headers* is JSON text of [name, value] pairs without credentials; *body* the raw bytes,
     None when it was not kept (overflow); *remote* the peer's address. *redelivery_of*: the one
     that it repeats, because a person asked for that.
@@ -93,21 +95,28 @@ class Delivery:
     duplicate_of: str | None = None
     error: str | None = None
     redelivery_of: str | None = None
+    hook: str | None = None
+    run: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Settled:
-    """What became of a delivery."""
+    """What became of a delivery. *run*: the one that a request on a hook led to."""
 
     delivery: str
     verdict: DeliveryVerdict
     duplicate_of: str | None = None
     error: str | None = None
+    run: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class IdempotencyKey:
-    """A key of `POST /runs`, and the digest of the body it came with."""
+    """
+    A key of `POST /runs`, and the digest of the body it came with.
+
+    The key of a trigger has no digest: whatever comes with it a second time, it starts no second run.
+    """
 
     key: str
     body_digest: str

@@ -46,3 +46,11 @@ class Schedule(Protocol):
     async def number(self, scope: str) -> int | None:
         """Return the last number taken from a persisted counter, None if none was."""
         ...
+
+    async def positions(self) -> dict[str, int]:
+        """Return how far each trigger has got that goes by what happens here."""
+        ...
+
+    async def put_positions(self, moved: dict[str, int], gone: Sequence[str] = ()) -> None:
+        """Keep how far triggers have got, and forget those that are *gone*, in one transaction."""
+        ...

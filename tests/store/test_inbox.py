@@ -134,3 +134,36 @@ async def test_deliveries_are_found_newest_first_without_bodies(
     assert await found(verdict="late", before="dlv_003") == [2, 1]
     assert await found(verdict="accepted") == [5, 4]
     assert {d.body for d in await store.find()} == {None}
+
+
+# --- requests on hooks ------------------------------------------------------------------------
+
+
+async def test_a_request_on_a_hook_waits_in_the_inbox_and_is_settled_with_its_run(
+    store: SqliteStore, delivery: Callable[..., Delivery], append: Callable[..., Append]
+) -> None:
+    await store.put(delivery(1, job="", connection="", hook="orders"))
+    assert [one.hook for one in await store.pending()] == ["orders"]
+
+    settled = Settled(delivery="dlv_001", verdict="accepted", run="run_001")
+    await store.append(append(parts={"settled": [settled]}))
+
+    assert await store.pending() == []
+    found = await store.get("dlv_001")
+    assert found is not None
+    assert (found.verdict, found.run, found.hook) == ("accepted", "run_001", "orders")
+
+
+async def test_requests_on_one_hook_are_found_newest_first(
+    store: SqliteStore, delivery: Callable[..., Delivery]
+) -> None:
+    for n, hook in enumerate(["orders", "others", "orders", None, "orders"], 1):
+        await store.put(delivery(n, hook=hook))
+    await store.settle([Settled(delivery="dlv_003", verdict="mismatch", error="inputs.a: is required")])
+
+    found = await store.find(hook="orders", limit=2)
+    mismatched = await store.find(hook="orders", verdict="mismatch")
+
+    assert [one.id for one in found] == ["dlv_005", "dlv_003"]
+    assert [one.id for one in await store.find(hook="orders", before="dlv_003")] == ["dlv_001"]
+    assert [(one.id, one.error) for one in mismatched] == [("dlv_003", "inputs.a: is required")]

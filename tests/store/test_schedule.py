@@ -133,3 +133,13 @@ async def test_slots_are_held_by_what_is_or_may_still_be_at_the_provider(
     assert await schedule.in_flight() == {"pizi": 3, "perfect": 2}
     await schedule.postpone("job_006", None)
     assert await schedule.in_flight() == {"pizi": 3, "perfect": 1}
+
+
+# --- positions of triggers --------------------------------------------------------------------
+
+
+async def test_positions_of_triggers_are_kept_moved_and_forgotten(store: SqliteStore) -> None:
+    await store.put_positions({"schedule/a": 1, "run/b": 2})
+    await store.put_positions({"schedule/a": 5, "run/c": 3}, gone=["run/b", "run/never"])
+
+    assert await store.positions() == {"schedule/a": 5, "run/c": 3}

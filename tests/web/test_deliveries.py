@@ -60,6 +60,8 @@ async def test_a_delivery_is_shown_as_it_came(client: Client, put: Put) -> None:
         "id": id,
         "job": "job_1",
         "connection": "pizi",
+        "hook": None,
+        "run": None,
         "received_at": "1970-01-01T00:00:00.000001Z",
         "method": "POST",
         "query": "uid=7",

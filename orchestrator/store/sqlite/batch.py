@@ -54,6 +54,7 @@ class Batch:
     appends: list[Writing] = field(default_factory=list)
     settled: list[Sequence[Settled]] = field(default_factory=list)
     connections: list[tuple[ConnectionRow, Sequence[ConnectionEvent]]] = field(default_factory=list)
+    positions: list[tuple[dict[str, int], Sequence[str]]] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
     failures: dict[tuple[str, int], BaseException] = field(default_factory=dict)
     last_sequence: int = 0
@@ -101,12 +102,15 @@ def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int])
     if batch.connections:
         _put_connections(db, batch.connections, types)
         batch.last_sequence = db.execute(_SQL["last_sequence"]).fetchone()[0]
+    for moved, gone in batch.positions:
+        _insert(db, "put_positions", list(moved.items()))
+        db.execute(_SQL["drop_positions"], (orjson.dumps(gone).decode(),))
     if batch.checks:
         db.execute(_SQL["write_readiness"], (max(batch.checks),))
 
 
 def _write_one_by_one(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> None:
-    for name in ("deliveries", "postponed", "appends", "settled", "connections", "checks"):
+    for name in ("deliveries", "postponed", "appends", "settled", "connections", "positions", "checks"):
         for position, entry in enumerate(getattr(batch, name)):
             alone = Batch()
             getattr(alone, name).append(entry)
@@ -210,7 +214,7 @@ def _insert(db: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) ->
 
 def _settle(db: sqlite3.Connection, settled: Sequence[Settled]) -> None:
     if settled:
-        rows = [(s.delivery, s.verdict, s.duplicate_of, s.error) for s in settled]
+        rows = [(s.delivery, s.verdict, s.duplicate_of, s.error, s.run) for s in settled]
         db.execute(_SQL["settle"], (orjson.dumps(rows).decode(),))
 
 
@@ -269,6 +273,8 @@ def delivery_row(d: Delivery) -> Row:
         d.duplicate_of,
         d.error,
         d.redelivery_of,
+        d.hook,
+        d.run,
     )
 
 

@@ -186,6 +186,7 @@ class SqliteStore:
         self,
         *,
         job: str | None = None,
+        hook: str | None = None,
         verdict: DeliveryVerdict | None = None,
         before: str | None = None,
         limit: int = 50,
@@ -193,6 +194,8 @@ class SqliteStore:
         bounds = {"verdict": verdict, "before": before or _LAST, "limit": limit}
         if job is not None:
             rows = await self._list("find_deliveries_of_job", job=job, **bounds)
+        elif hook is not None:
+            rows = await self._list("find_deliveries_of_hook", hook=hook, **bounds)
         elif verdict not in (None, "accepted"):
             rows = await self._list("find_deliveries_not_accepted", **bounds)
         else:
@@ -233,6 +236,12 @@ class SqliteStore:
     async def number(self, scope: str) -> int | None:
         number: int | None = _single(await self._read("number", scope=scope))
         return number
+
+    async def positions(self) -> dict[str, int]:
+        return dict(await self._read("positions"))
+
+    async def put_positions(self, moved: dict[str, int], gone: Sequence[str] = ()) -> None:
+        await self._writer.put_positions(moved, gone)
 
     # --- connections -------------------------------------------------------------------------
 

@@ -86,6 +86,11 @@ class Writer:
         self._batch.connections.append((row, events))
         return self._wait("connections", len(self._batch.connections))
 
+    def put_positions(self, moved: dict[str, int], gone: Sequence[str]) -> asyncio.Future[None]:
+        """Hand in how far triggers have got, and which of them there are no more."""
+        self._batch.positions.append((moved, gone))
+        return self._wait("positions", len(self._batch.positions))
+
     def check(self, now: int) -> asyncio.Future[None]:
         """Hand in nothing but the wish to see whether it would be written."""
         self._batch.checks.append(now)

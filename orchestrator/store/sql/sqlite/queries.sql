@@ -95,13 +95,13 @@ INSERT INTO idempotency_keys ("key", body_digest, run) VALUES (?, ?, ?);
 
 -- name: put_deliveries
 INSERT INTO deliveries (id, job, connection, received_at, method, query, headers, content_type, body, size,
-                        remote, verdict, duplicate_of, error, redelivery_of)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                        remote, verdict, duplicate_of, error, redelivery_of, hook, run)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: settle
--- Each row of the argument: id, verdict, duplicate_of, error.
+-- Each row of the argument: id, verdict, duplicate_of, error, run.
 UPDATE deliveries
-SET verdict = s.value ->> 1, duplicate_of = s.value ->> 2, error = s.value ->> 3
+SET verdict = s.value ->> 1, duplicate_of = s.value ->> 2, error = s.value ->> 3, run = s.value ->> 4
 FROM json_each(?) AS s
 WHERE deliveries.id = s.value ->> 0;
 
@@ -202,33 +202,40 @@ SELECT source FROM definitions WHERE digest = :digest;
 
 -- name: pending
 SELECT id, job, connection, received_at, method, query, headers, content_type, body, size,
-       remote, verdict, duplicate_of, error, redelivery_of
+       remote, verdict, duplicate_of, error, redelivery_of, hook, run
 FROM deliveries WHERE verdict = 'pending' AND verdict <> 'accepted' AND id > :after
 ORDER BY id LIMIT :limit;
 
 -- name: delivery
 SELECT id, job, connection, received_at, method, query, headers, content_type, body, size,
-       remote, verdict, duplicate_of, error, redelivery_of
+       remote, verdict, duplicate_of, error, redelivery_of, hook, run
 FROM deliveries WHERE id = :delivery;
 
 -- name: find_deliveries
 SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
-       remote, verdict, duplicate_of, error, redelivery_of
+       remote, verdict, duplicate_of, error, redelivery_of, hook, run
 FROM deliveries
 WHERE id < :before AND (:verdict IS NULL OR verdict = :verdict)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: find_deliveries_of_job
 SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
-       remote, verdict, duplicate_of, error, redelivery_of
+       remote, verdict, duplicate_of, error, redelivery_of, hook, run
 FROM deliveries
 WHERE job = :job AND id < :before AND (:verdict IS NULL OR verdict = :verdict)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: find_deliveries_of_hook
+SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
+       remote, verdict, duplicate_of, error, redelivery_of, hook, run
+FROM deliveries
+WHERE hook = :hook AND id < :before AND (:verdict IS NULL OR verdict = :verdict)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: find_deliveries_not_accepted
 -- For every verdict but `accepted`, which nearly all have.
 SELECT id, job, connection, received_at, method, query, headers, content_type, NULL, size,
-       remote, verdict, duplicate_of, error, redelivery_of
+       remote, verdict, duplicate_of, error, redelivery_of, hook, run
 FROM deliveries
 WHERE verdict = :verdict AND verdict <> 'accepted' AND id < :before
 ORDER BY id DESC LIMIT :limit;
@@ -286,6 +293,17 @@ GROUP BY connection;
 
 -- name: number
 SELECT number FROM numbers WHERE scope = :scope;
+
+-- name: positions
+SELECT name, position FROM positions;
+
+-- name: put_positions
+INSERT INTO positions (name, position) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET position = excluded.position;
+
+-- name: drop_positions
+-- Names are a JSON list.
+DELETE FROM positions WHERE name IN (SELECT value FROM json_each(?));
 
 -- ===== connections ================================================================
 

@@ -119,7 +119,8 @@ CREATE INDEX jobs_in_flight ON jobs (connection, status, lane, wake_at)
 -- A provider's task belongs to one job.
 CREATE UNIQUE INDEX jobs_by_task ON jobs (connection, task_id) WHERE task_id IS NOT NULL;
 
--- Every request on a callback URL, exactly as it came.
+-- Every request on a callback URL or a hook, exactly as it came. One on a callback URL concerns a job; one on
+-- a hook names its workflow in `hook`, the run that it started in `run`, and neither job nor connection.
 CREATE TABLE deliveries (
   n            INTEGER PRIMARY KEY,
   id           TEXT NOT NULL UNIQUE,
@@ -138,10 +139,13 @@ CREATE TABLE deliveries (
   duplicate_of TEXT,
   error        TEXT,
   -- Which one it repeats, where nobody sent it but a person had it processed once more.
-  redelivery_of TEXT
+  redelivery_of TEXT,
+  hook         TEXT,
+  run          TEXT
 );
 CREATE INDEX deliveries_by_job ON deliveries (job);
 CREATE INDEX deliveries_not_accepted ON deliveries (verdict, id) WHERE verdict <> 'accepted';
+CREATE INDEX deliveries_by_hook ON deliveries (hook, id) WHERE hook IS NOT NULL;
 
 -- Counters that must never go back, such as Perfect's request numbers.
 CREATE TABLE numbers (
@@ -165,7 +169,14 @@ CREATE TABLE holds (
   PRIMARY KEY (resource, holder)
 ) WITHOUT ROWID;
 
--- The idempotency keys of `POST /runs`.
+-- How far each trigger has got that goes by what happens here: a schedule to an instant, in microseconds;
+-- one that follows the runs of another workflow to a sequence of the log.
+CREATE TABLE positions (
+  name     TEXT PRIMARY KEY,
+  position INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- The idempotency keys of `POST /runs`, and those that keep a trigger from starting a run twice.
 CREATE TABLE idempotency_keys (
   "key"       TEXT PRIMARY KEY,
   body_digest TEXT NOT NULL,
