@@ -28,6 +28,7 @@ from orchestrator.definition.workflow import CORE
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
+from orchestrator.operations.budgets import Budgets
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
@@ -252,7 +253,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock)
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
-    limits.pauses.on_resume = scheduler.nudge
+    limits.pauses.on_resume = scheduler.resumed
     runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
     performer.children = Children(runs, worker, store)
     hooks = HookIntake(store, runs, app.library)
@@ -308,7 +309,13 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
         folder=parts.folder,
         clock=clock,
         ready=_readiness(store, parts.worker, parts.folder),
-        connections=Connections(parts.limits.overview, parts.ledger, parts.checkups.check, clock),
+        connections=Connections(
+            parts.limits.overview,
+            parts.ledger,
+            parts.checkups.check,
+            Budgets(app.connectors, store, clock).of,
+            clock,
+        ),
         rejects=lambda: [_refused(reject) for reject in public.rejects],
         last_check=parts.performer.last_checks.get,
         run_bytes_max=app.settings.limits.run_body_size,

@@ -109,14 +109,23 @@ def _show(items: Sequence[Object], as_json: bool, *, alone: bool = False) -> Non
             item["kind"],
             render.colored(item["status"]),
             render.amount(item["credits"]),
+            _budget(item["budget"]),
             str(item["in_flight"]),
             ", ".join(item["limits"]) or "none",
             " ".join(filter(None, (item["reason"], _until(item["paused_until"])))),
         )
         for item in items
     ]
-    columns = ("name", "kind", "status", "credits", "in flight", "limits", "")
+    columns = ("name", "kind", "status", "credits", "budget", "in flight", "limits", "")
     render.show_list(columns, rows, "no connections; describe one in orchestrator.toml as [providers.<name>]")
+
+
+def _budget(budget: Object | None) -> str:
+    from orchestrator.cli.render import amount
+
+    if budget is None:
+        return "none"
+    return f"{amount(budget['used'])} of {amount(budget['credits'])} per {budget['per']}"
 
 
 def _until(text: str | None) -> str:

@@ -32,7 +32,8 @@ class Connections:
     """
     What can be done with connections.
 
-    *overview* gives every connection as the API shows it; *check* asks a provider something free.
+    *overview* gives every connection as the API shows it, but for its *budget*; *check* asks a
+    provider something free.
     """
 
     def __init__(
@@ -40,15 +41,20 @@ class Connections:
         overview: Callable[[], Sequence[Object]],
         keeper: Keeper,
         check: Callable[[str], Awaitable[Told]],
+        budget: Callable[[str], Awaitable[Object | None]],
         clock: Clock,
     ) -> None:
-        self._overview, self._keeper, self._check, self._clock = overview, keeper, check, clock
+        self._overview, self._keeper, self._check = overview, keeper, check
+        self._budget, self._clock = budget, clock
 
-    def all(self) -> Sequence[Object]:
+    async def all(self) -> Sequence[Object]:
         """Return every connection as the API shows it."""
-        return self._overview()
+        return [await self._whole(each) for each in self._overview()]
 
-    def get(self, connection: str) -> Object:
+    async def _whole(self, connection: Object) -> Object:
+        return connection | {"budget": await self._budget(connection["name"])}
+
+    def _get(self, connection: str) -> Object:
         """Return one connection. Errors: NotFound, naming those there are."""
         found = {each["name"]: each for each in self._overview()}
         if connection not in found:
@@ -64,22 +70,23 @@ class Connections:
                  already is paused for this reason and time instead.
         Errors:  NotFound; InvalidInput for a time that is none or is over.
         """
-        self.get(connection)
+        self._get(connection)
         await self._keeper.pause(connection, reason or None, self._moment(until))
-        return self.get(connection)
+        return await self._whole(self._get(connection))
 
     async def resume(self, connection: str) -> Object:
         """Submit again, whatever the pause was for. Errors: NotFound; WrongState when it is not paused."""
-        if self.get(connection)["status"] != "paused":
+        if self._get(connection)["status"] != "paused":
             raise WrongState(f"{connection} is not paused")
         await self._keeper.resume(connection, "a person asked for it")
-        return self.get(connection)
+        return await self._whole(self._get(connection))
 
     async def check(self, connection: str) -> Object:
         """Ask the provider something that costs nothing; return the connection and what was told."""
-        self.get(connection)
+        self._get(connection)
         told = await self._check(connection)
-        return self.get(connection) | {"check": {"ok": told.ok, "message": told.message}}
+        shown = await self._whole(self._get(connection))
+        return shown | {"check": {"ok": told.ok, "message": told.message}}
 
     def _moment(self, text: str | None) -> int | None:
         if text is None:

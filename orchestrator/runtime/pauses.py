@@ -82,7 +82,7 @@ class Pauses:
     The pauses and balances of all connections.
 
     `changed` is set when there is something to write, `urgent` when it is more than a balance;
-    `on_resume` is called when submits go out again.
+    `on_resume` is called with a connection whose submits go out again.
     """
 
     def __init__(self, connections: Iterable[str], clock: Clock) -> None:
@@ -90,7 +90,7 @@ class Pauses:
         self._standings = {name: _Standing() for name in connections}
         self.changed = asyncio.Event()
         self.urgent = asyncio.Event()
-        self.on_resume: Callable[[], None] = lambda: None
+        self.on_resume: Callable[[str], None] = lambda connection: None
 
     # --- what is asked ---
 
@@ -212,7 +212,7 @@ class Pauses:
             _tell_paused(connection, pause)
             return
         log.info("connection.resumed", connection=connection, reason=reason)
-        self.on_resume()
+        self.on_resume(connection)
 
     # --- what is written down ---
 
@@ -285,7 +285,7 @@ class Pauses:
         log.info("connection.resumed", connection=connection, reason=reason)
         self._note(standing)
         self.urgent.set()
-        self.on_resume()
+        self.on_resume(connection)
 
     def _note_credits(self, connection: str, standing: _Standing, credits: float) -> None:
         before, standing.credits, standing.credits_at = standing.credits, credits, self._clock.now()

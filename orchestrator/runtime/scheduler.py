@@ -50,6 +50,13 @@ class Scheduler:
         self._limits, self._connections, self._clock = limits, connections, clock
         self._nudged = asyncio.Event()
         self._next = 0
+        # Whatever jobs were made to wait for may be over since the last process ended.
+        self._resumed = set(connections)
+
+    def resumed(self, connection: str) -> None:
+        """Submits of *connection* go out again, also those that were refused while they did not."""
+        self._resumed.add(connection)
+        self._nudged.set()
 
     def nudge(self, at: int = 0) -> None:
         """Something will be due at *at*, microseconds; now, if that is not given."""
@@ -70,6 +77,8 @@ class Scheduler:
         """Have everything done that is due now."""
         now = self._clock.now()
         self._nudged.clear()
+        while self._resumed:
+            await self._store.hurry(self._resumed.pop(), now)
         for connection in self._connections:
             for due in await self._store.due(
                 connection=connection, lane="look", now=now, limit=LOOKS_AT_ONCE

@@ -33,6 +33,14 @@ class Schedule(Protocol):
         """Move a job's wake-up without an event: nothing had changed. None: never again."""
         ...
 
+    async def hurry(self, connection: str, now: int) -> None:
+        """
+        Let jobs of *connection* that were made to wait for their first submit be due at once.
+
+        Later attempts keep the pause that their retry policy gave them.
+        """
+        ...
+
     async def open_jobs(
         self, statuses: Sequence[str], *, after: str = "", limit: int = 1000
     ) -> Sequence[JobRow]:

@@ -16,7 +16,7 @@ class _Pause(bodies.Body):
 async def index(request: web.Request) -> web.Response:
     """List every connection."""
     Query(request).check()
-    return paging.whole(request.app[DEPS].connections.all())
+    return paging.whole(await request.app[DEPS].connections.all())
 
 
 async def pause(request: web.Request) -> web.Response:

@@ -129,7 +129,7 @@ COMMON = {
     "max_check_interval": "The longest time between two looks.",
     "uncertain_grace": "How long an unclear submit is cleared up before the step's `on_uncertain` applies.",
     "request_timeout": "How long one request may take; a stop waits for the longest of these and 5 s.",
-    "budget": "Refused: this version does not enforce budgets yet.",
+    "budget": 'Credits that may be used in a period, such as `{credits = 500, per = "1d"}`; needs `prices`.',
     "prices": "Credits that an operation costs, by its name: a number, or `{credits, per: <parameter>}`.",
     "plan": "",
     "paths": "",

@@ -26,6 +26,13 @@ def free_port() -> int:
         return port
 
 
+def toml(key: str, value: Any) -> list[str]:
+    """Return the lines that set *key*."""
+    if isinstance(value, dict):
+        return [line for inner, below in value.items() for line in toml(f"{key}.{inner}", below)]
+    return [f"{key} = {json.dumps(value)}"]
+
+
 @dataclass
 class Server:
     """One server, which may be killed and started again on the same data."""
@@ -61,7 +68,7 @@ class Server:
         for name, table in self.providers.items():
             lines += [
                 f"[providers.{name}]",
-                *(f"{key} = {json.dumps(value)}" for key, value in table.items()),
+                *(line for key, value in table.items() for line in toml(key, value)),
             ]
         (self.folder / "orchestrator.toml").write_text("\n".join(lines) + "\n")
 

@@ -193,7 +193,7 @@ def test_a_balance_ends_a_pause_for_want_of_credits_at_once(
     pauses: Pauses, refuse: Callable[..., bool]
 ) -> None:
     resumed = []
-    pauses.on_resume = lambda: resumed.append(True)
+    pauses.on_resume = lambda connection: resumed.append(True)
     refuse("insufficient_credits")
     pauses.saw_credits("pizi", 0)
     assert pauses.admits("pizi") == 0

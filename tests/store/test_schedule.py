@@ -135,6 +135,25 @@ async def test_slots_are_held_by_what_is_or_may_still_be_at_the_provider(
     assert await schedule.in_flight() == {"pizi": 3, "perfect": 1}
 
 
+async def test_first_attempts_that_were_made_to_wait_are_due_at_once_when_they_need_not_any_more(
+    store: SqliteStore, append: Callable[..., Append], job_row: Callable[..., JobRow]
+) -> None:
+    created = {"status": "created", "lane": "submit", "wake_at": 900}
+    rows = [
+        job_row(1, **created),
+        job_row(2, attempt=2, **created),
+        job_row(3, connection="perfect", **created),
+        job_row(4, lane="look", wake_at=900),
+    ]
+    await store.append(append(1, parts={"jobs": rows}))
+
+    await store.hurry("pizi", 10)
+
+    due = [await store.due(connection="pizi", lane=lane, now=10, limit=9) for lane in ("submit", "look")]
+    assert [[one.job for one in found] for found in due] == [["job_001"], []]
+    assert await store.due(connection="perfect", lane="submit", now=10, limit=9) == []
+
+
 # --- positions of triggers --------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from orchestrator.definition.catalog import Catalog
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
+from orchestrator.operations.budgets import Budgets
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
@@ -178,7 +179,13 @@ def deps(
         folder=folder,
         clock=SystemClock(),
         ready=world.ready,
-        connections=Connections(limits.overview, Ledger(store, limits.pauses, clock), world.check, clock),
+        connections=Connections(
+            limits.overview,
+            Ledger(store, limits.pauses, clock),
+            world.check,
+            Budgets(plans.connectors, store, clock).of,
+            clock,
+        ),
         rejects=lambda: world.rejects,
         last_check=world.checks.get,
         run_bytes_max=100_000,

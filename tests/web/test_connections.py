@@ -21,6 +21,7 @@ ACTIVE: dict[str, Any] = {
     "credits": None,
     "in_flight": 0,
     "limits": [],
+    "budget": None,
 }
 
 

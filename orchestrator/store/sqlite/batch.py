@@ -51,6 +51,7 @@ class Batch:
 
     deliveries: list[Row] = field(default_factory=list)
     postponed: list[tuple[str, int | None]] = field(default_factory=list)
+    hurried: list[tuple[str, int]] = field(default_factory=list)
     appends: list[Writing] = field(default_factory=list)
     settled: list[Sequence[Settled]] = field(default_factory=list)
     connections: list[tuple[ConnectionRow, Sequence[ConnectionEvent]]] = field(default_factory=list)
@@ -94,6 +95,8 @@ def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int])
     """
     _insert(db, "put_deliveries", batch.deliveries)
     _postpone(db, batch.postponed)
+    if batch.hurried:
+        db.execute(_SQL["hurry"], (orjson.dumps(batch.hurried).decode(),))
     if batch.appends:
         rejected = _append(db, batch.appends, types)
         batch.failures.update({("appends", i): error for i, error in rejected.items()})
@@ -110,7 +113,8 @@ def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int])
 
 
 def _write_one_by_one(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> None:
-    for name in ("deliveries", "postponed", "appends", "settled", "connections", "positions", "checks"):
+    lists = ("deliveries", "postponed", "hurried", "appends", "settled", "connections", "positions", "checks")
+    for name in lists:
         for position, entry in enumerate(getattr(batch, name)):
             alone = Batch()
             getattr(alone, name).append(entry)

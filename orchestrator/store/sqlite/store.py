@@ -224,6 +224,9 @@ class SqliteStore:
     async def postpone(self, job: str, wake_at: int | None) -> None:
         await self._writer.postpone(job, wake_at)
 
+    async def hurry(self, connection: str, now: int) -> None:
+        await self._writer.hurry(connection, now)
+
     async def open_jobs(
         self, statuses: Sequence[str], *, after: str = "", limit: int = 1000
     ) -> Sequence[JobRow]:

@@ -81,6 +81,11 @@ class Writer:
         self._batch.postponed.append((job, wake_at))
         return self._wait("postponed", len(self._batch.postponed))
 
+    def hurry(self, connection: str, now: int) -> asyncio.Future[None]:
+        """Hand in that jobs of a connection need not wait any longer."""
+        self._batch.hurried.append((connection, now))
+        return self._wait("hurried", len(self._batch.hurried))
+
     def put_connection(self, row: ConnectionRow, events: Sequence[ConnectionEvent]) -> asyncio.Future[None]:
         """Hand in how a connection stands, and what changed."""
         self._batch.connections.append((row, events))

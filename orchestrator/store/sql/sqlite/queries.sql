@@ -111,6 +111,13 @@ UPDATE jobs SET wake_at = p.value ->> 1
 FROM json_each(?) AS p
 WHERE jobs.id = p.value ->> 0 AND jobs.wake_at IS NOT NULL;
 
+-- name: hurry
+-- Each row of the argument: connection, now. A first attempt waits only because it was refused for now.
+UPDATE jobs SET wake_at = h.value ->> 1
+FROM json_each(?) AS h
+WHERE jobs.connection = h.value ->> 0 AND jobs.lane = 'submit' AND jobs.wake_at > h.value ->> 1
+  AND jobs.attempt = 1;
+
 -- name: put_connections
 -- How each of a JSON list of connections stands: name, paused_by, cause, reason, paused_at, paused_until, credits.
 INSERT INTO connections (name, paused_by, cause, reason, paused_at, paused_until, credits)
