@@ -12,7 +12,7 @@ that, and only that, is answered by one new login and one more try.
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -57,9 +57,13 @@ _IN_THREAD_BYTES = 1 << 19
 class Gate(Protocol):
     """Where calls wait for their turn."""
 
-    async def enter(self, connection: str, lane: Lane) -> None:
-        """Return when one more call to *connection* may be sent."""
+    async def enter(self, connection: str, lane: Lane, run: str = "") -> None:
+        """Return when one more call to *connection*, for *run*, may be sent."""
         ...
+
+
+Enter = Callable[[], Awaitable[None]]
+"""Returns when the next call may be sent; knows whose it is and how urgent."""
 
 
 class _Unsendable(Exception):
@@ -100,6 +104,7 @@ class Exchanger:
         make: Callable[[], Exchange[T]],
         *,
         lane: Lane,
+        run: str = "",
         timeout_s: float | None = None,
         keep: Keep | None = None,
     ) -> T | Failed | Unauthorized:
@@ -108,17 +113,18 @@ class Exchanger:
 
         `Failed` also stands for an image that cannot be had and a URL that is refused,
         `Unauthorized` also for a refused login.
-        Shape:   *timeout_s* for each request that sets none itself; *keep* is told of
-                 each artifact that was made on the way.
+        Shape:   *run*: for which run it is, so that runs take turns; *timeout_s* for each request
+                 that sets none itself; *keep* is told of each artifact that was made on the way.
         Errors:  NotSent, Lost; StoreUnavailable.
         """
         account = self._accounts[connection]
+        enter = partial(self._gate.enter, connection, lane, run)
         try:
-            access = await self._access(account, lane)
-            outcome = await self._drive(account, access, make(), lane, timeout_s, keep)
+            access = await self._access(account, enter)
+            outcome = await self._drive(account, access, make(), enter, timeout_s, keep)
             if isinstance(outcome, Unauthorized) and account.forget(access):
-                access = await self._access(account, lane)
-                outcome = await self._drive(account, access, make(), lane, timeout_s, keep)
+                access = await self._access(account, enter)
+                outcome = await self._drive(account, access, make(), enter, timeout_s, keep)
             self._expect_sendable(outcome)
             return outcome
         except LoginRefused as refused:
@@ -135,6 +141,7 @@ class Exchanger:
         *,
         job: str,
         number: int | None,
+        run: str = "",
     ) -> Reply | Failed | Unauthorized:
         """
         Send a spending request, once, and return the answer, whatever its status.
@@ -142,16 +149,17 @@ class Exchanger:
         The caller has passed the gate already: a job must not wait there once it says
         that its request is being sent.
         `Failed` and `Unauthorized` mean that nothing was accepted, and why.
-        Shape:   *number* is the job's request number, where it has one.
+        Shape:   *number* is the job's request number, where it has one; *run* as for `run`.
         Errors:  NotSent, Lost; StoreUnavailable.
         """
         account = self._accounts[connection]
+        enter = partial(self._gate.enter, connection, Lane.SUBMIT, run)
         try:
             body = await self._body(account, template, job, number)
-            access, reply = await self._send(account, template, body)
+            access, reply = await self._send(account, template, body, enter)
             if reply.status == 401 and template.url is None and account.forget(access):
-                await self._gate.enter(connection, Lane.SUBMIT)
-                _, reply = await self._send(account, template, body)
+                await enter()
+                _, reply = await self._send(account, template, body, enter)
             return reply
         except LoginRefused as refused:
             return Unauthorized(refused.failure)
@@ -167,7 +175,7 @@ class Exchanger:
         account: Account,
         access: Access,
         exchange: Exchange[T],
-        lane: Lane,
+        enter: Enter,
         timeout_s: float | None,
         keep: Keep | None,
     ) -> T:
@@ -182,12 +190,12 @@ class Exchanger:
                 if isinstance(asked, Prepare):
                     answer = await self._images.prepare(asked.image, asked.accepts, account.name, keep)
                 else:
-                    answer = await self._ask(account, access, asked, lane, timeout_s)
+                    answer = await self._ask(account, access, asked, enter, timeout_s)
         finally:
             exchange.close()
 
     async def _ask(
-        self, account: Account, access: Access, request: Request, lane: Lane, timeout_s: float | None
+        self, account: Account, access: Access, request: Request, enter: Enter, timeout_s: float | None
     ) -> Reply:
         """Send a request that may be repeated."""
         link_exp = self._clock.now() // SECOND + LINK_S
@@ -207,7 +215,7 @@ class Exchanger:
                 exact=True,
             )
         headers = {**headers, **access.headers}
-        await self._gate.enter(account.name, lane)
+        await enter()
         if request.method == "GET" and body is None:
             reply = await self._transport.get(account.name, url, headers=headers, timeout_s=timeout_s)
         else:
@@ -217,9 +225,11 @@ class Exchanger:
         self._note_credits(account, reply)
         return reply
 
-    async def _send(self, account: Account, template: Template, body: bytes | None) -> tuple[Access, Reply]:
+    async def _send(
+        self, account: Account, template: Template, body: bytes | None, enter: Enter
+    ) -> tuple[Access, Reply]:
         url, headers, exact = _address(account, template)
-        access = account.anonymous if exact else await self._access(account, Lane.SUBMIT)
+        access = account.anonymous if exact else await self._access(account, enter)
         reply = await self._transport.request(
             account.name,
             template.method,
@@ -239,14 +249,14 @@ class Exchanger:
 
     # --- credentials --------------------------------------------------------------------------
 
-    async def _access(self, account: Account, lane: Lane) -> Access:
-        return await account.access(partial(self._log_in, lane))
+    async def _access(self, account: Account, enter: Enter) -> Access:
+        return await account.access(partial(self._log_in, enter))
 
-    async def _log_in(self, lane: Lane, account: Account) -> Login:
+    async def _log_in(self, enter: Enter, account: Account) -> Login:
         exchange = account.connector.login(self._clock.now() // 1000, _seal)
         assert exchange is not None, "a connector that logs in always does"
         try:
-            outcome = await self._drive(account, account.anonymous, exchange, lane, None, None)
+            outcome = await self._drive(account, account.anonymous, exchange, enter, None, None)
         except Lost as error:
             # The login may have arrived; the request that waits for it was not even begun.
             raise NotSent(f"the login failed: {error.reason}") from error

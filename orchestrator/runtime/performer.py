@@ -112,6 +112,10 @@ class Performer:
         if job not in self._busy:
             self._start(job, lambda: self._woken(run, job))
 
+    def is_busy(self, job: str) -> bool:
+        """Return whether something is being done for the job."""
+        return job in self._busy
+
     async def _woken(self, run: str, job_id: str) -> None:
         state = await self._worker.state(run)
         plan = await self._worker.plan(state)
@@ -212,10 +216,14 @@ class Performer:
         made: list[Artifact] = []
         try:
             prepared = await self._exchanger.run(
-                work.connection, lambda: work.planned.submit(work.job), lane=Lane.SUBMIT, keep=made.append
+                work.connection,
+                lambda: work.planned.submit(work.job),
+                lane=Lane.SUBMIT,
+                run=work.run,
+                keep=made.append,
             )
             if isinstance(prepared, Request):
-                await self._limits.enter(work.connection, Lane.SUBMIT)
+                await self._limits.enter(work.connection, Lane.SUBMIT, work.run)
         except NotSent as error:
             return await self._tell(work, t.SubmitNotSent, reason=error.reason)
         except Lost as error:
@@ -254,7 +262,9 @@ class Performer:
     async def _post_submit(self, work: _Work, template: Template) -> None:
         job = work.job
         try:
-            reply = await self._exchanger.send(work.connection, template, job=job.id, number=job.number)
+            reply = await self._exchanger.send(
+                work.connection, template, job=job.id, number=job.number, run=work.run
+            )
         except NotSent as error:
             await self._tell(work, t.SubmitNotSent, reason=error.reason)
         except Lost as error:
@@ -271,7 +281,7 @@ class Performer:
         if self._clock.now() >= (job.uncertain_until or 0):
             return await self._tell(work, t.Woke)
         if work.planned.resends and job.template is not None:
-            await self._limits.enter(work.connection, Lane.SUBMIT)
+            await self._limits.enter(work.connection, Lane.SUBMIT, work.run)
             return await self._post_submit(work, Template.from_json(job.template))
         found = await self._look_up(work)
         if isinstance(found, Found):
@@ -284,7 +294,10 @@ class Performer:
             return None
         try:
             return await self._exchanger.run(
-                work.connection, lambda: look_up(work.planned.task(work.job)), lane=Lane.CHECK
+                work.connection,
+                lambda: look_up(work.planned.task(work.job)),
+                lane=Lane.CHECK,
+                run=work.run,
             )
         except (NotSent, Lost) as error:
             return Retry(error.reason)
@@ -332,6 +345,7 @@ class Performer:
                     work.connection,
                     lambda: check(work.planned.task(work.job)),
                     lane=lane,
+                    run=work.run,
                     timeout_s=work.planned.operation.poll_timeout_s,
                 )
             except (NotSent, Lost) as error:

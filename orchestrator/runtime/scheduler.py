@@ -4,10 +4,15 @@ The slow path: asks the store what is due, and has it done.
 Nothing waits in memory only. A job that waits for a callback, a check, a retry or a
 slot is a row with a wake-up; this loop finds it, after a crash as well as in normal
 work. A connection that is full or paused is not asked for submits at all.
+
+Where more is due than can be done, runs take turns, so that one with a thousand items
+does not hold back one with a single one.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -17,21 +22,35 @@ from orchestrator.engine import triggers as t
 from orchestrator.errors import StoreUnavailable
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
-from orchestrator.store.schedule import Schedule
+from orchestrator.store.rows import Lane, Lap
+from orchestrator.store.schedule import BEGINNING, Schedule
 
 log = structlog.get_logger()
 
 IDLE_S = 1.0
 """The longest time between two rounds; a nudge shortens it."""
 
-LOOKS_AT_ONCE = 200
-"""How many jobs of a connection are looked at in one round."""
+CROWDED_S = 0.2
+"""The time between two rounds while more is due than is done at a time."""
+
+AT_ONCE = 200
+"""How many jobs of a connection are being submitted, or looked at, at a time; the others stay rows."""
 
 
 class Wakes(Protocol):
     """Does what is due for a job, unless it is being done already."""
 
     def wake(self, run: str, job: str) -> None: ...
+
+    def is_busy(self, job: str) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Line:
+    """The jobs of a connection that wait for one thing: whose turns are over, and who is being served."""
+
+    lap: Lap = BEGINNING
+    served: set[str] = field(default_factory=set)
 
 
 class Scheduler:
@@ -48,6 +67,7 @@ class Scheduler:
     ) -> None:
         self._store, self._worker, self._wakes = store, worker, wakes
         self._limits, self._connections, self._clock = limits, connections, clock
+        self._lines: defaultdict[tuple[str, Lane], _Line] = defaultdict(_Line)
         self._nudged = asyncio.Event()
         self._next = 0
         # Whatever jobs were made to wait for may be over since the last process ended.
@@ -79,28 +99,41 @@ class Scheduler:
         self._nudged.clear()
         while self._resumed:
             await self._store.hurry(self._resumed.pop(), now)
+        crowded = False
         for connection in self._connections:
-            for due in await self._store.due(
-                connection=connection, lane="look", now=now, limit=LOOKS_AT_ONCE
-            ):
-                self._wakes.wake(due.run, due.job)
-            await self._submits(connection, now)
+            crowded |= await self._serve(connection, "look", now, AT_ONCE)
+            crowded |= await self._submits(connection, now)
         for run in await self._store.due_runs(now=now, limit=100):
             self._worker.post(run, t.RunOverdue)
         for run in await self._store.admissible():
             self._worker.post(run, t.Admitted)
-        soonest = await self._store.next_wake(after=now)
-        self._next = min(soonest or now + int(IDLE_S * SECOND), now + int(IDLE_S * SECOND))
+        latest = now + int((CROWDED_S if crowded else IDLE_S) * SECOND)
+        self._next = min(await self._store.next_wake(after=now) or latest, latest)
 
-    async def _submits(self, connection: str, now: int) -> None:
+    async def _submits(self, connection: str, now: int) -> bool:
+        """Have jobs submitted; return whether more could be, but for their number."""
         free = self._limits.free(connection)
-        if free == 0 or self._worker.stopping:
-            return
-        limit = min(free, LOOKS_AT_ONCE)
-        found = await self._store.due(connection=connection, lane="submit", now=now, limit=limit)
-        self._limits.queue(connection, len(found) == limit)
+        if self._worker.stopping:
+            return False
+        more = free == 0 or await self._serve(connection, "submit", now, free)
+        # Of one that is full nobody knows whether jobs wait for it; then none may overtake.
+        self._limits.queue(connection, more)
+        return more and free > 0
+
+    async def _serve(self, connection: str, lane: Lane, now: int, limit: int) -> bool:
+        """Wake what is due, at most *limit* jobs, runs taking turns; return whether there may be more."""
+        line = self._lines[connection, lane]
+        line.served = {job for job in line.served if self._wakes.is_busy(job)}
+        limit = min(limit, AT_ONCE - len(line.served))
+        if limit == 0:
+            return True
+        found, line.lap = await self._store.due(
+            connection=connection, lane=lane, now=now, limit=limit, but=line.served, lap=line.lap
+        )
         for due in found:
             self._wakes.wake(due.run, due.job)
+            line.served.add(due.job)
+        return len(found) == limit
 
     async def _rest(self) -> None:
         rest_s = max((self._next - self._clock.now()) / SECOND, 0.0)

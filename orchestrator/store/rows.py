@@ -160,6 +160,18 @@ class Recorded:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """
+    How far the turns of runs have come, in numbers that are the store's own; `Lap()` is the beginning.
+
+    Those up to *at* had theirs in this lap, those after *last* have theirs in the next.
+    """
+
+    at: int = 0
+    last: int = 0
+
+
 @dataclass(slots=True, kw_only=True)
 class Due:
     """One job whose wake-up has come."""

@@ -1,16 +1,34 @@
 """The schedule: which jobs and runs are due, so that nothing waits in memory only."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from orchestrator.store.rows import Due, JobRow, Lane
+from orchestrator.store.rows import Due, JobRow, Lane, Lap
+
+BEGINNING = Lap()
+"""Where turns begin."""
 
 
 class Schedule(Protocol):
     """Wake-ups, held in the rows of the jobs and runs themselves."""
 
-    async def due(self, *, connection: str, lane: Lane, now: int, limit: int) -> Sequence[Due]:
-        """Return jobs of *connection* whose wake-up has come, the longest overdue first."""
+    async def due(
+        self,
+        *,
+        connection: str,
+        lane: Lane,
+        now: int,
+        limit: int,
+        but: Collection[str] = (),
+        lap: Lap = BEGINNING,
+    ) -> tuple[Sequence[Due], Lap]:
+        """
+        Return jobs of *connection* whose wake-up has come, and how far the turns of runs have come with that.
+
+        All of them, the longest overdue first, where they are not more than *limit*; else runs take
+        turns, each with the job of it that is longest overdue, going on from *lap*.
+        Shape:   *but*: jobs that are being worked on, and are not meant.
+        """
         ...
 
     async def due_runs(self, *, now: int, limit: int) -> Sequence[str]:

@@ -140,7 +140,7 @@ class Turns:
 
     entered: list[tuple[str, Lane]] = field(default_factory=list)
 
-    async def enter(self, connection: str, lane: Lane) -> None:
+    async def enter(self, connection: str, lane: Lane, run: str = "") -> None:
         self.entered.append((connection, lane))
 
 

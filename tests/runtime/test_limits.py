@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from orchestrator.clock import SECOND, SystemClock
 from orchestrator.providers import perfect, pizi
 from orchestrator.providers.base import Connector
-from orchestrator.runtime.limits import UNLIMITED, Lane, Limits, Window
+from orchestrator.runtime.limits import UNLIMITED, Lane, Limits
+from orchestrator.runtime.windows import Window
 
 SECRET = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQ=="
 

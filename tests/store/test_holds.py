@@ -112,7 +112,7 @@ async def test_an_append_wakes_a_job_of_another_run(
 
     await store.append(append(2, parts={"wakes": [("job_001", 5)]}))
 
-    due = await store.due(connection="pizi", lane="look", now=10, limit=5)
+    due, _ = await store.due(connection="pizi", lane="look", now=10, limit=5)
     assert [one.job for one in due] == ["job_001"]
 
 
@@ -123,4 +123,5 @@ async def test_a_job_that_waits_for_nothing_any_more_is_not_woken(
 
     await store.append(append(2, parts={"wakes": [("job_001", 5)]}))
 
-    assert await store.due(connection="pizi", lane="look", now=10, limit=5) == []
+    due, _ = await store.due(connection="pizi", lane="look", now=10, limit=5)
+    assert due == []

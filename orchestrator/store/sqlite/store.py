@@ -9,10 +9,10 @@ up a decision. A file belongs to one server at a time.
 import asyncio
 import heapq
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 import orjson
@@ -29,11 +29,13 @@ from orchestrator.store.rows import (
     IdempotencyKey,
     JobRow,
     Lane,
+    Lap,
     Recorded,
     RunRow,
     Settled,
 )
-from orchestrator.store.sqlite import trouble
+from orchestrator.store.schedule import BEGINNING
+from orchestrator.store.sqlite import trouble, turns
 from orchestrator.store.sqlite.batch import Batch
 from orchestrator.store.sqlite.connections import open_reader, open_writer
 from orchestrator.store.sqlite.lock import LockFile
@@ -44,6 +46,7 @@ _RUN = tuple(f.name for f in fields(RunRow))
 _JOB = tuple(f.name for f in fields(JobRow))
 _CONNECTION = tuple(f.name for f in fields(ConnectionRow))
 _DELIVERY = tuple(f.name for f in fields(Delivery))
+Found = TypeVar("Found")
 _LAST = "~"
 """Sorts behind every id."""
 
@@ -204,9 +207,18 @@ class SqliteStore:
 
     # --- schedule ----------------------------------------------------------------------------
 
-    async def due(self, *, connection: str, lane: Lane, now: int, limit: int) -> Sequence[Due]:
-        rows = await self._read("due", connection=connection, lane=lane, now=now, limit=limit)
-        return [Due(job=job, run=run, status=status, wake_at=at) for job, run, status, at in rows]
+    async def due(
+        self,
+        *,
+        connection: str,
+        lane: Lane,
+        now: int,
+        limit: int,
+        but: Collection[str] = (),
+        lap: Lap = BEGINNING,
+    ) -> tuple[Sequence[Due], Lap]:
+        asked = turns.Asked(connection, lane, now, limit, frozenset(but))
+        return await self._on(self._reader, turns.take, asked, lap)
 
     async def due_runs(self, *, now: int, limit: int) -> Sequence[str]:
         return [run for (run,) in await self._read("due_runs", now=now, limit=limit)]
@@ -313,9 +325,7 @@ class SqliteStore:
     async def _list(self, name: str, **arguments: Any) -> list[Any]:
         return await self._on(self._lister, _fetch, _SQL[name], arguments)
 
-    async def _on(
-        self, db: aiosqlite.Connection, fetch: Callable[..., list[Any]], *arguments: Any
-    ) -> list[Any]:
+    async def _on(self, db: aiosqlite.Connection, fetch: Callable[..., Found], *arguments: Any) -> Found:
         try:
             return await on_thread(db, fetch, *arguments)
         except sqlite3.Error as error:

@@ -255,6 +255,55 @@ FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.connection = :connection AND j.lane = :lane AND j.wake_at <= :now
 ORDER BY j.wake_at LIMIT :limit;
 
+-- name: runs_to_submit
+-- In the order of their numbers, the runs with jobs to submit, and when the first of those is due. Steps
+-- from run to run in the index, so that a run with 100,000 jobs costs as much as one with one.
+WITH RECURSIVE found (run, place) AS (
+  SELECT (SELECT min(run) FROM jobs WHERE connection = :connection AND run > :after AND run <= :last
+          AND lane = 'submit' AND wake_at IS NOT NULL), 1
+  UNION ALL
+  SELECT (SELECT min(j.run) FROM jobs j WHERE j.connection = :connection AND j.run > found.run AND j.run <= :last
+          AND j.lane = 'submit' AND j.wake_at IS NOT NULL), place + 1
+  FROM found WHERE found.run IS NOT NULL AND place < :most
+)
+SELECT run, (SELECT min(j.wake_at) FROM jobs j WHERE j.connection = :connection AND j.run = found.run
+             AND j.lane = 'submit' AND j.wake_at IS NOT NULL)
+FROM found WHERE run IS NOT NULL;
+
+-- name: runs_to_look_at
+-- The same for jobs to look at. The long condition is that of the index `jobs_in_flight`, word for word.
+WITH RECURSIVE found (run, place) AS (
+  SELECT (SELECT min(run) FROM jobs WHERE connection = :connection AND lane = 'look' AND run > :after AND run <= :last
+          AND (status IN ('submitting', 'waiting', 'collecting', 'uncertain')
+               OR (lane = 'look' AND wake_at IS NOT NULL))), 1
+  UNION ALL
+  SELECT (SELECT min(j.run) FROM jobs j
+          WHERE j.connection = :connection AND j.lane = 'look' AND j.run > found.run AND j.run <= :last
+          AND (j.status IN ('submitting', 'waiting', 'collecting', 'uncertain')
+               OR (j.lane = 'look' AND j.wake_at IS NOT NULL))), place + 1
+  FROM found WHERE found.run IS NOT NULL AND place < :most
+)
+SELECT run, (SELECT min(j.wake_at) FROM jobs j WHERE j.connection = :connection AND j.lane = 'look' AND j.run = found.run
+             AND (j.status IN ('submitting', 'waiting', 'collecting', 'uncertain')
+                  OR (j.lane = 'look' AND j.wake_at IS NOT NULL)))
+FROM found WHERE run IS NOT NULL;
+
+-- name: jobs_to_submit
+-- The due ones of one run, the longest overdue first, but for those of a JSON list.
+SELECT j.id, r.id, j.status, j.wake_at
+FROM runs r CROSS JOIN jobs j ON j.run = r.n
+WHERE r.n = :run AND j.connection = :connection AND j.lane = 'submit' AND j.wake_at IS NOT NULL
+  AND j.wake_at <= :now AND j.id NOT IN (SELECT value FROM json_each(:but))
+ORDER BY j.wake_at LIMIT :limit;
+
+-- name: jobs_to_look_at
+SELECT j.id, r.id, j.status, j.wake_at
+FROM runs r CROSS JOIN jobs j ON j.run = r.n
+WHERE r.n = :run AND j.connection = :connection AND j.lane = 'look' AND j.wake_at <= :now
+  AND (j.status IN ('submitting', 'waiting', 'collecting', 'uncertain') OR (j.lane = 'look' AND j.wake_at IS NOT NULL))
+  AND j.id NOT IN (SELECT value FROM json_each(:but))
+ORDER BY j.wake_at LIMIT :limit;
+
 -- name: due_runs
 SELECT id FROM runs WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit;
 

@@ -112,8 +112,10 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_run ON jobs (run);
 CREATE INDEX jobs_by_status ON jobs (status);
 CREATE INDEX jobs_to_wake ON jobs (connection, lane, wake_at) WHERE wake_at IS NOT NULL;
+-- Run by run, because runs take turns. A job that is submitted as soon as it is created never gets in.
+CREATE INDEX jobs_to_submit ON jobs (connection, run, wake_at) WHERE lane = 'submit' AND wake_at IS NOT NULL;
 -- Its task runs at the provider, or may still run there although the job has ended: it is looked at.
-CREATE INDEX jobs_in_flight ON jobs (connection, status, lane, wake_at)
+CREATE INDEX jobs_in_flight ON jobs (connection, lane, run, wake_at, status)
   WHERE status IN ('submitting', 'waiting', 'collecting', 'uncertain')
      OR (lane = 'look' AND wake_at IS NOT NULL);
 -- A provider's task belongs to one job.
