@@ -39,6 +39,7 @@ from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.registry import KINDS
+from orchestrator.runtime import doubts
 from orchestrator.runtime.checkups import Checkups
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
@@ -189,6 +190,8 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     """Open, join, take up what was left, run the loops, listen; the stack undoes it in the other order."""
     store = await SqliteStore.open(app.settings.store_path, clock=app.clock)
     stack.push_async_callback(store.close)
+    if store.kept is not None:
+        log.info("store.migrated", kept=str(store.kept))
     folder = Folder(app.settings.artifacts)
     stack.push_async_callback(folder.close)
     base_urls = {name: c.settings.base_url for name, c in app.connectors.items()}
@@ -326,6 +329,7 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
 async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connections: list[str]) -> None:
     """Take up what an earlier process left: counters, and submits of which nobody knows the answer."""
     await numbers.load(connections)
+    await doubts.settle(store, worker)
     after = ""
     while left := await store.open_jobs(["submitting", "collecting"], after=after):
         for job in left:

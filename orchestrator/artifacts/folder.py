@@ -34,6 +34,7 @@ from uuid import uuid4
 from orchestrator.errors import NotFound, OrchestratorError, StoreUnavailable
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME = re.compile(r"[0-9a-f]{64}")
 _PIECE_BYTES = 1 << 20
 _STALE_S = 86_400.0
 _SYNC_THREADS = 4
@@ -56,6 +57,12 @@ class _Put:
     temporary: Path | None = None
     descriptor: int = -1
     error: OSError | None = None
+
+
+def artifact_files(folder: Path) -> list[Path]:
+    """Return the file of every artifact in *folder*, in the order of their names."""
+    found = (folder / "sha256").glob("[0-9a-f][0-9a-f]/*")
+    return sorted(path for path in found if _NAME.fullmatch(path.name))
 
 
 class Folder:
@@ -114,6 +121,27 @@ class Folder:
         finally:
             incoming.discard()
         return f"sha256:{name}", incoming.size
+
+    def take_in(self, name: str, pieces: Iterable[bytes]) -> bool:
+        """
+        Keep the file *name*, 64 hexadecimal digits, of another folder; return whether it was not there yet.
+
+        Errors:  CorruptArtifact when the bytes are others; StoreUnavailable when the disk refuses.
+        """
+        if self.holds(f"sha256:{name}"):
+            return False
+        incoming = self._begin()
+        try:
+            for piece in pieces:
+                incoming.write(bytearray(piece))
+            if incoming.digest.hexdigest() != name:
+                raise CorruptArtifact(f"the artifact sha256:{name} is corrupt: it holds other bytes")
+            self._accept(incoming, bytearray())
+        except OSError as error:
+            raise _refused(error) from error
+        finally:
+            incoming.discard()
+        return True
 
     async def read(self, digest: str, *, verify: bool = False) -> bytes:
         """

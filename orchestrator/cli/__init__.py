@@ -15,6 +15,7 @@ import click
 from orchestrator import __version__
 from orchestrator.cli import (
     connections,
+    db,
     deliveries,
     demo,
     doctor,
@@ -75,6 +76,7 @@ for _command in (
     workflows.workflows,
     connections.connections,
     doctor.doctor,
+    db.db,
 ):
     cli.add_command(_command)
 

@@ -165,6 +165,8 @@ def _job(draft: Draft, trigger: t.JobTrigger) -> None:
             jobs.submit_not_sent(draft, job, trigger)
         case t.SubmitLost():
             jobs.submit_lost(draft, job, trigger)
+        case t.SubmitDoubted():
+            jobs.submit_doubted(draft, job, trigger)
         case t.CallbackArrived():
             jobs.callback_arrived(draft, job, trigger)
         case t.Checked():

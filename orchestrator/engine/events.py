@@ -285,11 +285,16 @@ class JobRejected(JobEvent):
 
 @dataclass(slots=True, kw_only=True)
 class JobUncertain(JobEvent):
-    """Nobody knows whether the submit was accepted. Looked for until *until*."""
+    """
+    Nobody knows whether the submit was accepted. Looked for until *until*.
+
+    *deadline_at* where the log holds no submit, because it was restored from an older backup.
+    """
 
     type: ClassVar[str] = "job.uncertain"
     reason: str
     until: int
+    deadline_at: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

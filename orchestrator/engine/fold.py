@@ -268,6 +268,7 @@ def _rejected(state: RunState, event: e.JobRejected) -> None:
 def _uncertain(state: RunState, event: e.JobUncertain) -> None:
     job = state.own_job(event.job)
     job.status, job.uncertain_until, job.wake_at = "uncertain", event.until, event.at
+    job.deadline_at = event.deadline_at or job.deadline_at
 
 
 def _adopted(state: RunState, event: e.JobAdopted) -> None:

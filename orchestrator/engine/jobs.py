@@ -159,10 +159,23 @@ def unclear(draft: Draft, job: Job, reason: str, cls: ErrorClass) -> None:
         # What is unclear came before the spending request: nothing of that was sent.
         _wait_and_try_again(draft, job, Failure(cls, reason), None)
     elif job.status == "submitting":
-        until = draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
-        draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=until))
-        if not is_wanted(draft, job):
-            cancel_job(draft, draft.state.jobs[job.id])
+        _uncertain(draft, job, reason)
+
+
+def submit_doubted(draft: Draft, job: Job, trigger: t.SubmitDoubted) -> None:
+    """Send nothing that may have been sent by a time of which this log knows nothing."""
+    if job.status == "submitting":
+        unclear(draft, job, trigger.reason, "network")
+    elif job.status == "created" and job.created_at < trigger.before and draft.operation(job).spends:
+        _uncertain(draft, job, trigger.reason)
+
+
+def _uncertain(draft: Draft, job: Job, reason: str) -> None:
+    until = draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
+    deadline_at = deadline(draft, job) if job.status == "created" else None
+    draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=until, deadline_at=deadline_at))
+    if not is_wanted(draft, job):
+        cancel_job(draft, draft.state.jobs[job.id])
 
 
 def woke(draft: Draft, job: Job) -> None:

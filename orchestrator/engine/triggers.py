@@ -124,6 +124,18 @@ class SubmitLost(JobTrigger):
 
 
 @dataclass(slots=True, kw_only=True)
+class SubmitDoubted(JobTrigger):
+    """
+    The log may know less than the world: what it takes for unsent may have been accepted long ago.
+
+    *before*: only of what was made before that moment; later ones are ours to send.
+    """
+
+    reason: str
+    before: int
+
+
+@dataclass(slots=True, kw_only=True)
 class CallbackArrived(JobTrigger):
     """
     A delivery of the job. *digest* over method, query and body.

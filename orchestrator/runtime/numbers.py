@@ -10,6 +10,11 @@ from orchestrator.store.schedule import Schedule
 _BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 
 
+def first_number(at: int) -> int:
+    """Return the number with which a counter that knows of no other begins at *at*, in microseconds."""
+    return at // SECOND - int(_BEGINNING.timestamp())
+
+
 class Numbers:
     """
     Hands out the next number of a connection.
@@ -40,5 +45,4 @@ class Numbers:
 
         So it does not repeat the numbers of a folder that was lost, and stays below 2^31.
         """
-        seconds = self._clock.now() // SECOND - int(_BEGINNING.timestamp())
-        return self._starts.get(connection, seconds)
+        return self._starts.get(connection, first_number(self._clock.now()))

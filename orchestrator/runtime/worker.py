@@ -39,6 +39,7 @@ from orchestrator.errors import Conflict, NoRoom, NotFound, Refused, StoreUnavai
 from orchestrator.operations.plans import Plans
 from orchestrator.outcomes import Accepted, Done, Unclear
 from orchestrator.runtime.limits import Limits
+from orchestrator.store.epochs import Epochs
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.log import Log
 from orchestrator.store.projection import holds_slot, job_row, run_row
@@ -63,7 +64,7 @@ JOBS_KEPT = 20_000
 """Of how many jobs the run is remembered; of others the store is asked."""
 
 
-class Store(Log, Inbox, Schedule, Views, Protocol):
+class Store(Log, Inbox, Schedule, Views, Epochs, Protocol):
     """Everything durable, in one."""
 
 

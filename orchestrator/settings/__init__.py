@@ -15,7 +15,7 @@ places and suggestions for every key, tables whose names nobody knows beforehand
 environment that is an argument, so that the real one cannot be read by accident.
 """
 
-from orchestrator.settings.keys import ensure_secret_keys
+from orchestrator.settings.keys import ensure_secret_keys, secret_keys_file
 from orchestrator.settings.reading import check_variables, load
 from orchestrator.settings.schema import (
     Limits,
@@ -38,4 +38,5 @@ __all__ = [
     "ensure_secret_keys",
     "load",
     "read_connection",
+    "secret_keys_file",
 ]

@@ -22,7 +22,7 @@ def ensure_secret_keys(settings: Settings) -> list[str]:
     """
     if settings.secret_keys:
         return [key.get_secret_value() for key in settings.secret_keys]
-    path = settings.data_folder / "secret_keys"
+    path = secret_keys_file(settings)
     try:
         if not path.exists():
             _create_once(path, secrets.token_hex(32) + "\n")
@@ -35,6 +35,11 @@ def ensure_secret_keys(settings: Settings) -> list[str]:
             "the file from the backup, because callbacks under way are signed with its keys"
         )
     return keys
+
+
+def secret_keys_file(settings: Settings) -> Path:
+    """Return where the keys are that were made by us, unless the settings give others."""
+    return settings.data_folder / "secret_keys"
 
 
 def _create_once(path: Path, text: str) -> None:

@@ -172,6 +172,14 @@ class Lap:
     last: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The database was restored from a backup: it knows nothing of what happened in between."""
+
+    taken_at: int
+    restored_at: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Due:
     """One job whose wake-up has come."""

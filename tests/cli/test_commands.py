@@ -22,6 +22,7 @@ COMMANDS = [
     "workflows",
     "connections",
     "doctor",
+    "db",
 ]
 
 RUN: dict[str, Any] = {

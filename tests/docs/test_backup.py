@@ -1,11 +1,15 @@
-"""The backup that the page on operations shows is one, also while a server writes."""
+"""The commands that the page on operations shows for backups do what it says, also while a server writes."""
 
-import re
-import sqlite3
+import asyncio
+import shlex
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrator.cli import cli
 from orchestrator.clock import SystemClock
 from orchestrator.store.rows import Delivery
 from orchestrator.store.sqlite import SqliteStore
@@ -37,14 +41,28 @@ async def opened(path: Path) -> AsyncIterator[SqliteStore]:
         await store.close()
 
 
-async def test_a_backup_of_a_database_in_use_holds_what_was_written_last(tmp_path: Path) -> None:
-    told = re.search(r'\$ sqlite3 -readonly data/(\S+) "(.+)"', section(DOCS / "operations.md", "Backups"))
-    assert told is not None
-    async with opened(tmp_path / told[1]) as store:
+def told(heading: str) -> Result:
+    """Type what the page shows first below *heading*."""
+    shown = section(DOCS / "operations.md", heading)
+    line = next(line for line in shown.splitlines() if line.startswith("$ orchestrator "))
+    return CliRunner().invoke(cli, shlex.split(line)[2:])
+
+
+async def test_a_backup_of_a_database_in_use_holds_what_was_written_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = tmp_path / "data" / "orchestrator.db"
+    database.parent.mkdir()
+    async with opened(database) as store:
         await store.put(DELIVERY)
 
-        with closing(sqlite3.connect(f"file:{tmp_path / told[1]}?mode=ro", uri=True)) as db:
-            db.execute(told[2].replace("backup.db", str(tmp_path / "backup.db")))
+        backed_up = await asyncio.to_thread(told, "Backups")
+        refused = await asyncio.to_thread(told, "Restoring")
 
-    async with opened(tmp_path / "backup.db") as restored:
-        assert await restored.get("dlv_1") == DELIVERY
+    database.unlink()
+    restored = await asyncio.to_thread(told, "Restoring")
+    assert (backed_up.exit_code, restored.exit_code) == (0, 0), backed_up.output + restored.output
+    assert refused.exit_code == 1
+    async with opened(database) as store:
+        assert await store.get("dlv_1") == DELIVERY

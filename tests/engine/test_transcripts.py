@@ -256,6 +256,10 @@ def _outcome(kit: SimpleNamespace, words: list[str]) -> Any:
 _TRIGGERS: dict[str, Callable[[Storyteller, list[str]], tuple[type[t.Trigger], dict[str, Any]]]] = {
     "ready": lambda teller, words: (t.SubmitReady, {"template": {"body": "x"}}),
     "answer": lambda teller, words: (t.SubmitAnswered, {"outcome": _outcome(teller.kit, words)}),
+    "doubt": lambda teller, words: (
+        t.SubmitDoubted,
+        {"reason": "restored", "before": teller.world.now + (0 if words else 1)},
+    ),
     "unsent": lambda teller, words: (t.SubmitNotSent, {"reason": "no such host"}),
     "lost": lambda teller, words: (t.SubmitLost, {"reason": "connection lost"}),
     "callback": Storyteller.callback,

@@ -1,6 +1,7 @@
 """The database connections to the file: one that writes, and two that only read."""
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite
@@ -28,13 +29,27 @@ _WRITING = (
 _READING = ("PRAGMA query_only = ON", "PRAGMA cache_size = -4000", "PRAGMA temp_store = MEMORY")
 
 
-async def open_writer(path: Path, *, now: int, busy_s: float) -> tuple[aiosqlite.Connection, dict[str, int]]:
-    """Return the writing connection on a migrated database, and the numbers of the event types."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """
+    A database that is up to date.
+
+    *types*: the numbers of the event types. *kept*: the copy of it as it was, where it had to be migrated.
+    """
+
+    types: dict[str, int]
+    kept: Path | None
+
+
+async def open_writer(
+    path: Path, *, now: int, busy_s: float, keeps_old: bool
+) -> tuple[aiosqlite.Connection, Prepared]:
+    """Return the writing connection on a migrated database."""
     if sqlite3.sqlite_version_info < _OLDEST:
         raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed")
     db = await _connect(path, busy_s)
     try:
-        return db, await on_thread(db, _prepare, now)
+        return db, await on_thread(db, _prepare, path, now, keeps_old)
     except BaseException:
         await db.close()
         raise
@@ -60,7 +75,7 @@ def _pragmas(db: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
         db.execute(pragma)
 
 
-def _prepare(db: sqlite3.Connection, now: int) -> dict[str, int]:
+def _prepare(db: sqlite3.Connection, path: Path, now: int, keeps_old: bool) -> Prepared:
     _pragmas(db, _WRITING)
     mode = db.execute("PRAGMA journal_mode").fetchone()[0]
     if mode != "wal":
@@ -68,7 +83,7 @@ def _prepare(db: sqlite3.Connection, now: int) -> dict[str, int]:
             f"the database cannot use a write-ahead log (its journal mode is {mode!r}): "
             "keep it on a local disk, not on a network file system"
         )
-    migrations.migrate(db, migrations.known(), now)
+    kept = migrations.migrate_file(db, path, now, keeps_old=keeps_old)
     sql = queries.load("sqlite")
     db.execute(sql["put_event_types"], (orjson.dumps(sorted(TYPES)).decode(),))
-    return dict(db.execute(sql["event_types"]).fetchall())
+    return Prepared(dict(db.execute(sql["event_types"]).fetchall()), kept)

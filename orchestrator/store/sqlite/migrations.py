@@ -1,7 +1,8 @@
 """
 Numbered migrations: each runs once, in one transaction, and is known by its checksum.
 
-What a released migration says is never changed; a new one is added.
+What a released migration says is never changed; a new one is added. Before a database that
+holds something is changed, it is copied: the release before cannot use it any more.
 """
 
 import hashlib
@@ -9,8 +10,10 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 from orchestrator.errors import StoreUnavailable
+from orchestrator.store.sqlite import copying
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -57,6 +60,25 @@ def migrate(db: sqlite3.Connection, migrations: list[Migration], now: int) -> No
     for migration in migrations:
         if migration.number not in done:
             _apply(db, migration, now)
+
+
+def migrate_file(db: sqlite3.Connection, path: Path, now: int, *, keeps_old: bool = True) -> Path | None:
+    """
+    Bring the database *db*, which is the file *path*, up to date.
+
+    Returns the copy of it as it was; None where nothing had to be changed or none was wanted.
+    Errors:  see `migrate`; sqlite3.Error when it cannot be copied.
+    """
+    done, wanted = applied(db), known()
+    check(done, wanted)
+    kept = None
+    if keeps_old and done and len(done) < len(wanted):
+        kept = path.with_name(f"{path.name}.before-{max(done) + 1:04}")
+        # One that is there is of an attempt that failed; what it was copied from may have gone on since.
+        kept.unlink(missing_ok=True)
+        copying.copy(db, kept)
+    migrate(db, wanted, now)
+    return kept
 
 
 def applied(db: sqlite3.Connection) -> dict[int, str]:

@@ -26,6 +26,7 @@ from orchestrator.store.rows import (
     Delivery,
     DeliveryVerdict,
     Due,
+    Epoch,
     IdempotencyKey,
     JobRow,
     Lane,
@@ -35,9 +36,9 @@ from orchestrator.store.rows import (
     Settled,
 )
 from orchestrator.store.schedule import BEGINNING
-from orchestrator.store.sqlite import trouble, turns
+from orchestrator.store.sqlite import epochs, trouble, turns
 from orchestrator.store.sqlite.batch import Batch
-from orchestrator.store.sqlite.connections import open_reader, open_writer
+from orchestrator.store.sqlite.connections import Prepared, open_reader, open_writer
 from orchestrator.store.sqlite.lock import LockFile
 from orchestrator.store.sqlite.writer import Writer, on_thread
 
@@ -59,23 +60,27 @@ class SqliteStore:
         clock: Clock,
         lock: LockFile,
         connections: Sequence[aiosqlite.Connection],
-        types: dict[str, int],
+        prepared: Prepared,
     ) -> None:
         """*connections*: the writing one, the engine's reader, the reader for lists."""
         self._clock = clock
         self._lock = lock
         self._connections = connections
         self._reader, self._lister = connections[1:]
-        self._writer = Writer(connections[0], types, self._note)
+        self._writer = Writer(connections[0], prepared.types, self._note)
+        self.kept = prepared.kept
         self._sequence = 0
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock, busy_s: float = 2.0) -> "SqliteStore":
+    async def open(
+        cls, path: Path, *, clock: Clock, busy_s: float = 2.0, keeps_old: bool = True
+    ) -> "SqliteStore":
         """
         Open the file, make it if it is not there, and bring it up to date.
 
-        Shape:   *busy_s*: how long to wait for another program that holds the file locked.
+        Shape:   *busy_s*: how long to wait for another program that holds the file locked;
+                 *keeps_old*: it is copied before it is migrated, and `kept` says where to.
         Errors:  StoreInUse when another server has the file open; StoreUnavailable when it
                  cannot be read or written, or was made by a newer version.
         """
@@ -83,11 +88,11 @@ class SqliteStore:
         lock.take()
         connections: list[aiosqlite.Connection] = []
         try:
-            writer, types = await open_writer(path, now=clock.now(), busy_s=busy_s)
+            writer, prepared = await open_writer(path, now=clock.now(), busy_s=busy_s, keeps_old=keeps_old)
             connections.append(writer)
             connections.append(await open_reader(path, busy_s=busy_s))
             connections.append(await open_reader(path, busy_s=busy_s))
-            store = cls(clock, lock, connections, types)
+            store = cls(clock, lock, connections, prepared)
             store._sequence = await store.last_sequence()
         except BaseException as error:
             for connection in reversed(connections):
@@ -117,6 +122,26 @@ class SqliteStore:
     async def check(self) -> None:
         """Return when a write got through to the disk. Errors: StoreUnavailable."""
         await self._writer.check(self._clock.now())
+
+    # --- epochs ------------------------------------------------------------------------------
+
+    async def begin_epoch(self, *, taken_at: int, restored_at: int, number: int) -> None:
+        """
+        Note that the database was restored from a backup and knows less than the world.
+
+        Shape:   the backup was *taken_at*; counters go on beyond *number*, and beyond what may have been
+                 used since, at most one a second.
+        """
+        await self._write(epochs.begin, taken_at, restored_at, number)
+
+    async def open_epoch(self) -> Epoch | None:
+        """Return the epoch that no server has taken up yet, if there is one."""
+        rows = await self._read("open_epoch")
+        return Epoch(*rows[0]) if rows else None
+
+    async def take_up_epoch(self) -> None:
+        """Note that every job of which the database may know too little is uncertain now."""
+        await self._write(epochs.take_up, self._clock.now())
 
     # --- log ---------------------------------------------------------------------------------
 
@@ -318,6 +343,13 @@ class SqliteStore:
         return (rows[0][0], IdempotencyKey(key=key, body_digest=rows[0][1])) if rows else None
 
     # -----------------------------------------------------------------------------------------
+
+    async def _write(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Run *work*, a transaction of its own, on the thread that writes. Errors: StoreUnavailable."""
+        try:
+            await on_thread(self._connections[0], work, *arguments)
+        except sqlite3.Error as error:
+            raise trouble.unavailable(error) from error
 
     async def _read(self, name: str, **arguments: Any) -> list[Any]:
         return await self._on(self._reader, _fetch, _SQL[name], arguments)

@@ -133,6 +133,19 @@ SELECT c.n, coalesce((SELECT max(version) FROM events WHERE connection = c.n), 0
        :type, :at, '', :schema, :data
 FROM connections c WHERE c.name = :name;
 
+-- name: begin_epoch
+INSERT INTO epochs (taken_at, restored_at) VALUES (?, ?);
+
+-- name: take_up_epoch
+UPDATE epochs SET taken_up_at = ? WHERE taken_up_at IS NULL;
+
+-- name: open_epoch
+-- The backup of the first of them knew least, and what was restored last is what is in doubt.
+SELECT min(taken_at), max(restored_at) FROM epochs WHERE taken_up_at IS NULL HAVING count(*) > 0;
+
+-- name: raise_numbers
+UPDATE numbers SET number = max(number + :since, :number);
+
 -- name: write_readiness
 INSERT INTO readiness (one, written_at) VALUES (1, ?)
 ON CONFLICT (one) DO UPDATE SET written_at = excluded.written_at;

@@ -185,6 +185,15 @@ CREATE TABLE idempotency_keys (
   run         INTEGER NOT NULL REFERENCES runs (n)
 ) WITHOUT ROWID;
 
+-- When the database was restored from a backup, and whether a server has taken that up: what was open
+-- in the backup is made uncertain first of all.
+CREATE TABLE epochs (
+  n           INTEGER PRIMARY KEY,
+  taken_at    INTEGER NOT NULL,
+  restored_at INTEGER NOT NULL,
+  taken_up_at INTEGER
+);
+
 -- One row that is written to find out whether anything can be written.
 CREATE TABLE readiness (
   one        INTEGER PRIMARY KEY CHECK (one = 1),

@@ -1,0 +1,96 @@
+"""`orchestrator db` from outside: what it prints, and its exit codes."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from orchestrator.store.sqlite import migrations
+
+Db = Callable[..., Result]
+
+
+@pytest.fixture
+def db(call: Any, tmp_path: Path) -> Db:
+    """Call `orchestrator db` on a data folder that is not used by anybody."""
+    config = tmp_path / "orchestrator.toml"
+    config.write_text(
+        f'store = "sqlite:///{tmp_path}/data/orchestrator.db"\nartifacts = "{tmp_path}/data/artifacts"\n'
+    )
+    (tmp_path / "data").mkdir()
+
+    def db(*words: str) -> Result:
+        result: Result = call("db", *words, "--config", str(config))
+        return result
+
+    return db
+
+
+def made(db: Db, tmp_path: Path) -> Path:
+    """Make the database of an earlier version."""
+    path = tmp_path / "data" / "orchestrator.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrations.migrate(connection, migrations.known()[:3], 1)
+    return path
+
+
+def test_a_backup_says_what_is_in_it_and_what_is_not(db: Db, tmp_path: Path) -> None:
+    made(db, tmp_path)
+
+    done = db("backup", str(tmp_path / "backup.tar"))
+
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("holds the database (0 runs, 0 of them open)")
+    assert lines[1].startswith("Not in it: artifacts: copy ")
+    assert lines[2].startswith("Not in it: settings and workflow files")
+
+
+def test_a_backup_is_told_to_machines_too(db: Db, tmp_path: Path) -> None:
+    made(db, tmp_path)
+
+    done = db("backup", str(tmp_path / "backup.tar"), "--json", "--artifacts")
+
+    found = json.loads(done.stdout)
+    assert found["file"] == str(tmp_path / "backup.tar")
+    assert (found["runs"], found["secret_keys"], found["artifacts"], found["migration"]) == (0, False, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("backup", "{folder}/backup.tar"), "there is no database at"),
+        (("backup", "{folder}/orchestrator.toml"), "exists already"),
+        (("backup", "{folder}/nowhere/backup.tar"), "there is no folder"),
+        (("restore", "{folder}/orchestrator.toml"), "is no backup"),
+        (("migrate",), "there is no database at"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_sentence(
+    db: Db, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = db(*(word.format(folder=tmp_path) for word in words))
+
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_restoring_what_is_not_there_is_wrong_usage(db: Db, tmp_path: Path) -> None:
+    assert db("restore", str(tmp_path / "backup.tar")).exit_code == 2
+
+
+def test_migrating_says_where_the_database_is_as_it_was(db: Db, tmp_path: Path) -> None:
+    path = made(db, tmp_path)
+
+    first, second = db("migrate"), db("migrate")
+
+    assert "was brought from version 3 to" in first.stdout
+    assert f"The database as it was: {path}.before-0004" in first.stdout
+    assert "is up to date" in second.stdout
+    assert (first.exit_code, second.exit_code) == (0, 0)

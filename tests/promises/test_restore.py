@@ -1,0 +1,69 @@
+"""A backup that is older than the world: what was submitted since is found, and not paid for again."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FAST = {"latency_s": (0.2, 0.3), "limits": "off"}
+ONE_BY_ONE = {
+    "rate_limits": [],
+    "first_check": "1s",
+    "max_check_interval": "2s",
+    "uncertain_grace": "20s",
+    "max_in_flight": 1,
+}
+FACES = """
+name: faces
+inputs:
+  names: {type: array, items: {type: string}}
+steps:
+  face:
+    uses: pizi/create_model
+    for_each: ${{ inputs.names }}
+    with: {gender: female, name: "${{ item }}"}
+"""
+
+
+async def command(server: Any, *words: str) -> Any:
+    """Call `orchestrator` on the server's settings and return what it printed as JSON."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("ORCHESTRATOR_")}
+    config = ("--config", str(server.folder / "orchestrator.toml"), "--json")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "orchestrator", *words, *config),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=clean,
+    )
+    out, told = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    return json.loads(out)
+
+
+async def test_what_was_submitted_after_the_backup_is_found_and_not_paid_for_again(
+    simulators: Callable[..., Any], serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "faces.yaml").write_text(FACES)
+    simulated = await simulators(**FAST)
+    server = await serve(simulated, **ONE_BY_ONE)
+    _, run = await server.post("/runs", {"workflow": "faces", "inputs": {"names": ["Ada", "Bea", "Cleo"]}})
+    backup = await command(server, "db", "backup", str(tmp_path / "backup.tar"))
+    assert (await server.ended(run["id"]))["status"] == "succeeded"
+    assert len(simulated.books("pizi").tasks) == 3
+
+    await server.kill()
+    restored = await command(server, "db", "restore", str(tmp_path / "backup.tar"), "--force")
+    await server.start()
+    again = await server.ended(run["id"])
+
+    assert (backup["open_runs"], restored["paused"]) == (1, ["pizi", "perfect"])
+    assert again["status"] == "succeeded", again["error"]
+    assert len(simulated.books("pizi").tasks) == 3, "something was paid for again"
+    events = (await server.get(f"/runs/{run['id']}/events?limit=500"))["items"]
+    types = [event["type"].removeprefix("orchestrator.") for event in events]
+    assert types.count("job.uncertain") >= 2
+    assert types.count("job.adopted") == types.count("job.uncertain")
