@@ -13,6 +13,7 @@ PIZI: dict[str, Any] = {
     "reason": "invoice open",
     "paused_until": None,
     "credits": 12.0,
+    "budget": None,
     "in_flight": 3,
     "limits": ["60/1m"],
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import cron
@@ -97,6 +97,7 @@ def test_instants_are_the_same_from_wherever_they_are_looked_for(line: str, zone
                 assert cron.following(line, zone, asked) == expected
 
 
+@settings(deadline=None)
 @given(
     line=st.sampled_from([*LINES, "* * * * *", "* 3 * * *", "0 0 1 * *", "0 0 29 2 *"]),
     zone=st.sampled_from(ZONES),
