@@ -36,7 +36,7 @@ from orchestrator.operations.hooks import Hooks
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
-from orchestrator.operations.workflows import Library
+from orchestrator.operations.workflows import Library, known_secrets
 from orchestrator.providers.base import Connector
 from orchestrator.providers.registry import KINDS
 from orchestrator.runtime import doubts
@@ -123,7 +123,7 @@ def build(
     """
     chosen = {**(connect(settings) if connectors is None else connectors), CORE: CoreConnector()}
     public_url = callback_base(settings)
-    library = Library([settings.workflows], catalog(chosen))
+    library = Library([settings.workflows], catalog(chosen), known_secrets(settings.secrets))
     read_definitions(library, allow_invalid=allow_invalid)
     keyring = Keyring(ensure_secret_keys(settings))
     return App(settings, chosen, library, keyring, public_url, clock or SystemClock())
@@ -206,7 +206,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         clock=app.clock,
         body_limit=app.settings.limits.callback_body_size,
         artifact_handler=signed_links(folder, app.keyring, app.clock),
-        hooks=Hooks(app.library, {}),
+        hooks=Hooks(app.library, app.settings.secrets),
     )
     public_runner = receiver.runner(public, shutdown_s=LISTENERS_STOP_S)
     public_url = await _listen(stack, public_runner, app.settings.listen.public)
@@ -447,6 +447,7 @@ def serve(
     """
     app = build(settings, allow_invalid=allow_invalid)
     telemetry.redact(secret.get_secret_value() for c in app.connectors.values() for secret in c.secrets())
+    telemetry.redact(secret.get_secret_value() for secret in settings.secrets.values())
     asyncio.run(_serve(app, ready))
 
 

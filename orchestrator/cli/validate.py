@@ -38,8 +38,13 @@ def validate(
     """
     from orchestrator.operations import workflows
     from orchestrator.operations.plans import catalog
+    from orchestrator.settings import load
 
-    found = workflows.read(paths, catalog(connectors(config)))
+    settings = load(config, os.environ)
+    # Without any settings nobody can say which secrets there will be.
+    is_configured = settings.providers or settings.secrets
+    secrets = workflows.known_secrets(settings.secrets) if is_configured else None
+    found = workflows.read(paths, catalog(connected(settings)), secrets)
     if not found.workflows and not found.problems:
         # Nothing was checked, which a pipeline must not take for "all is well".
         places = ", ".join(map(str, paths))
@@ -75,26 +80,20 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def connectors(config: Path | None) -> dict[str, "Connector"]:
-    """
-    Return a connector for each connection of the settings, else one for each kind.
-
-    Credentials that are missing are made up: nothing is sent.
-    Errors:  SettingsError.
-    """
-    from orchestrator.settings import load
-
-    return _connected(load(config, os.environ))
-
-
 def any_account() -> dict[str, "Connector"]:
     """Return a connector for each kind, whatever is configured: for workflows that are nobody's own."""
     from orchestrator.settings import Settings
 
-    return _connected(Settings())
+    return connected(Settings())
 
 
-def _connected(settings: "Settings") -> dict[str, "Connector"]:
+def connected(settings: "Settings") -> dict[str, "Connector"]:
+    """
+    Return a connector for each connection of *settings*, else one for each kind.
+
+    Credentials that are missing are made up: nothing is sent.
+    Errors:  SettingsError.
+    """
     from orchestrator.providers.registry import KINDS
     from orchestrator.settings import connection_tables, read_connection
 

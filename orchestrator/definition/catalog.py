@@ -50,3 +50,6 @@ class ConnectionSpec:
 
 Catalog = Mapping[str, ConnectionSpec]
 """Connections by name."""
+
+Secrets = Mapping[str, bool]
+"""The configured secrets by name, and whether each can be the key of Standard Webhooks."""

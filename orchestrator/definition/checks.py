@@ -1,17 +1,18 @@
 """Checks a definition against what there is: its own inputs and steps, and the connections' operations."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from orchestrator.definition import graph
 from orchestrator.definition.catalog import Catalog, OperationSpec
-from orchestrator.definition.names import Names
+from orchestrator.definition.names import OF_ANSWER, OF_REQUEST, Names
 from orchestrator.definition.params import check_params
 from orchestrator.definition.reading import Draft, StepDraft
+from orchestrator.definition.references import check_references
 from orchestrator.definition.report import Report
-from orchestrator.definition.schemas import UNKNOWN, Astray, Branch, Type, items_of, kinds, named
+from orchestrator.definition.requests import check_request, is_request
+from orchestrator.definition.schemas import UNKNOWN, Branch, Type, items_of, kinds, named
 from orchestrator.definition.suggestions import did_you_mean, quoted
-from orchestrator.definition.templates import TemplateValue, Use
-from orchestrator.definition.yaml_document import Path
+from orchestrator.definition.templates import TemplateValue
 
 
 def check_graph(draft: Draft, report: Report) -> None:
@@ -49,37 +50,29 @@ def check_uses(draft: Draft, catalog: Catalog, report: Report) -> dict[str, Oper
 def check_values(draft: Draft, operations: Mapping[str, OperationSpec], report: Report) -> None:
     """Check everything that expressions refer to, and every parameter."""
     for step in draft.steps.values():
-        names = Names(draft, operations, step=step)
+        besides = OF_REQUEST if is_request(step) else None
+        names = Names(draft, operations, step=step, besides=besides)
         if step.for_each is not None:
             _check_for_each(step, step.for_each, names, report)
-            names = Names(draft, operations, step=step, item=_item(step.for_each, names))
-        _check_references((*step.path, "with"), step.params.uses, names, report)
+            item = _item(step.for_each, names)
+            names = Names(draft, operations, step=step, item=item, besides=besides)
+        check_references((*step.path, "with"), step.params.uses, names, report)
+        if is_request(step):
+            check_request(step, Names(draft, operations, step=step, besides=OF_ANSWER), report)
         if step.condition is not None:
-            _check_references((*step.path, "if"), step.condition.uses, names, report)
+            check_references((*step.path, "if"), step.condition.uses, names, report)
             if kinds(names.type_of(step.condition.expression)) == {"string"}:
                 hint = "compare it, for instance with == 'yes'"
                 report.at_value((*step.path, "if"), "a condition gives true or false, and this is text", hint)
         if step.id in operations:
             check_params(step, operations[step.id], names, report)
     for name, value in draft.outputs.items():
-        _check_references(("outputs", name), value.uses, Names(draft, operations), report)
-
-
-def _check_references(path: Path, uses: Iterable[Use], names: Names, report: Report) -> None:
-    for use in uses:
-        guarded = {r.path for r in use.expression.references if r.guarded}
-        for reference in use.expression.references:
-            try:
-                names.walk(reference.path)
-            except Astray as astray:
-                if astray.severity == "error" or reference.path not in guarded:
-                    offset = use.offset + reference.offset
-                    report.in_text((*path, *use.place), offset, astray.message, astray.hint, astray.severity)
+        check_references(("outputs", name), value.uses, Names(draft, operations), report)
 
 
 def _check_for_each(step: StepDraft, for_each: TemplateValue, names: Names, report: Report) -> None:
     path = (*step.path, "for_each")
-    _check_references(path, for_each.uses, names, report)
+    check_references(path, for_each.uses, names, report)
     if isinstance(for_each.template, list):
         return
     for use in (use for use in for_each.uses if use.whole):

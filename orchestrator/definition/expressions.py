@@ -8,7 +8,7 @@ mean something. Nothing else can be called.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,8 @@ from orchestrator.definition.filters import CONCATENATE, FILTERS, TESTS, misuse
 from orchestrator.definition.json_values import checked
 from orchestrator.definition.lookup import Missing, complaint
 from orchestrator.definition.sandbox import SANDBOX, Plainer, compiled
-from orchestrator.definition.suggestions import did_you_mean
+from orchestrator.definition.scopes import EVERY_ROOT, ROOTS, STATUS_FUNCTIONS
+from orchestrator.definition.suggestions import closest, did_you_mean
 from orchestrator.definition.workflow import Scope
 from orchestrator.errors import InvalidValue
 
@@ -33,12 +34,6 @@ BRACKETS_MAX = 20
 
 NESTING_MAX = 40
 """Of the parsed tree, a chain of operators included; bounds the recursion of the compilers."""
-
-ROOTS = ("inputs", "steps", "run", "item", "index")
-"""The names that expressions start from."""
-
-STATUS_FUNCTIONS = ("success", "failure", "always", "cancelled")
-"""What the `if` of a step may call."""
 
 Path = tuple[str | int | None, ...]
 """From a root to a value, such as ("steps", "model", "output", "items", None); None is a computed index."""
@@ -141,16 +136,19 @@ def spelt(path: Path) -> str:
 # --- reading ---------------------------------------------------------------------------------
 
 
-def compile_expression(source: str, functions: frozenset[str] = frozenset()) -> Expression:
+def compile_expression(
+    source: str, functions: frozenset[str] = frozenset(), roots: Collection[str] = ROOTS
+) -> Expression:
     """
-    Return the expression that *source* is. *functions* are the status functions it may call.
+    Return the expression that *source* is.
 
+    Shape:   *functions* are the status functions it may call, *roots* the names it may start from.
     Errors:  ExpressionError.
     """
     text = source.strip()
     lead = len(source) - len(source.lstrip())
     try:
-        return _compile(text, functions)
+        return _compile(text, functions, roots)
     except ExpressionError as error:
         error.offset += lead
         raise
@@ -158,12 +156,12 @@ def compile_expression(source: str, functions: frozenset[str] = frozenset()) -> 
         raise ExpressionError("the expression is nested too deeply") from None
 
 
-def _compile(text: str, functions: frozenset[str]) -> Expression:
+def _compile(text: str, functions: frozenset[str], roots: Collection[str]) -> Expression:
     _bound(text)
     tree = _parse(text)
     parts = list(_parts(tree, 0))
     for node in parts:
-        _check(node, text, functions)
+        _check(node, text, functions, roots)
     references = tuple(_references(tree, text))
     calls = frozenset(
         n.node.name for n in parts if isinstance(n, nodes.Call) and isinstance(n.node, nodes.Name)
@@ -264,11 +262,10 @@ _ELSEWHERE = {
 }
 
 
-def _check(node: nodes.Node, text: str, functions: frozenset[str]) -> None:
+def _check(node: nodes.Node, text: str, functions: frozenset[str], roots: Collection[str]) -> None:
     match node:
-        case nodes.Name(name=name) if name not in (*ROOTS, "null", "range", *STATUS_FUNCTIONS):
-            hint = _ELSEWHERE.get(name) or did_you_mean(name, ROOTS)
-            raise ExpressionError(f"unknown name '{name}'", hint=hint, offset=_offset_of((name,), text))
+        case nodes.Name(name=name) if name not in (*roots, "null", "range", *STATUS_FUNCTIONS):
+            raise _unknown_name(name, text, roots)
         case nodes.Call():
             _check_call(node, text, functions)
         case nodes.Filter(name=name) if name != CONCATENATE:
@@ -281,6 +278,20 @@ def _check(node: nodes.Node, text: str, functions: frozenset[str]) -> None:
             raise ExpressionError(f"{value!r} is no value that a workflow can hold")
         case _ if not isinstance(node, _ALLOWED):
             raise ExpressionError(f"expressions know no {type(node).__name__}")
+
+
+def _unknown_name(name: str, text: str, roots: Collection[str]) -> ExpressionError:
+    offset = _offset_of((name,), text)
+    if name in EVERY_ROOT:
+        hint = f"there are: {', '.join(roots)}"
+        return ExpressionError(f"'{name}' is not defined here", hint=hint, offset=offset)
+    if hyphened := re.search(rf"([A-Za-z_][\w.]*)\.(\w+(?:-\w+)*-{re.escape(name)}\b(?:-\w+)*)", text):
+        hint = f"a name with - in it is written in brackets: {hyphened[1]}['{hyphened[2]}']"
+        return ExpressionError(f"unknown name '{name}'", hint=hint, offset=offset)
+    hint = _ELSEWHERE.get(name) or did_you_mean(name, roots) or ""
+    if set(roots) == set(ROOTS) and closest(name, roots) is None and name not in _ELSEWHERE:
+        hint += f"; write '{name}' in quotes if it is a text"
+    return ExpressionError(f"unknown name '{name}'", hint=hint, offset=offset)
 
 
 def _is_json(constant: Any) -> bool:
@@ -358,7 +369,7 @@ def _check_named(node: nodes.Filter, offset: int) -> None:
 def path_of(node: nodes.Node) -> Path | None:
     """Return the path that *node* is, or None when it is something else."""
     if isinstance(node, nodes.Name):
-        return (node.name,) if node.name in ROOTS else None
+        return (node.name,) if node.name in EVERY_ROOT else None
     if isinstance(node, nodes.Getattr):
         inner = path_of(node.node)
         return inner and (*inner, node.attr)

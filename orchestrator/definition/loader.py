@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 
 from orchestrator.definition import graph
-from orchestrator.definition.catalog import Catalog
+from orchestrator.definition.catalog import Catalog, Secrets
 from orchestrator.definition.checks import check_graph, check_uses, check_values
+from orchestrator.definition.policy_checks import check_budget, check_group
 from orchestrator.definition.reading import Draft, StepDraft, read_draft
 from orchestrator.definition.report import Report
+from orchestrator.definition.trigger_checks import check_notify, check_triggers
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.definition.yaml_document import Document, Unreadable, read
 from orchestrator.errors import DefinitionError, Problem
@@ -24,8 +26,12 @@ class Loaded:
     problems: tuple[Problem, ...]
 
 
-def load(text: str, *, file: str, catalog: Catalog) -> Loaded:
-    """Return the workflow that *text* defines, checked against *catalog*; *file* is what problems call it."""
+def load(text: str, *, file: str, catalog: Catalog, secrets: Secrets | None = None) -> Loaded:
+    """
+    Return the workflow that *text* defines, checked against *catalog*; *file* is what problems call it.
+
+    *secrets* None: it is not known which are configured, so any name will do.
+    """
     try:
         document = read(text)
     except Unreadable as error:
@@ -40,7 +46,12 @@ def load(text: str, *, file: str, catalog: Catalog) -> Loaded:
         return Loaded(None, report.problems)
     draft = read_draft(document.data, report)
     check_graph(draft, report)
-    check_values(draft, check_uses(draft, catalog, report), report)
+    operations = check_uses(draft, catalog, report)
+    check_values(draft, operations, report)
+    check_budget(draft, operations, catalog, report)
+    check_group(draft, report)
+    check_triggers(draft, secrets, report)
+    check_notify(draft.notify, secrets, report)
     workflow = None if report.has_errors else _workflow(draft, canonical(document.data))
     return Loaded(workflow, report.problems)
 
@@ -87,6 +98,10 @@ def _workflow(draft: Draft, source: str) -> Workflow:
         steps={id: _step(draft.steps[id], needs[id]) for id in graph.in_order(needs)},
         outputs=draft.outputs,
         timeout_s=draft.timeout_s,
+        budget=draft.budget,
+        concurrency=draft.concurrency,
+        triggers=draft.triggers.triggers,
+        notify=tuple(notify for _, notify in draft.notify),
     )
 
 
@@ -105,4 +120,5 @@ def _step(draft: StepDraft, needs: frozenset[str]) -> Step:
         continue_on_error=draft.continue_on_error,
         fail_fast=draft.fail_fast,
         on_uncertain=draft.on_uncertain,
+        deferred=draft.deferred,
     )

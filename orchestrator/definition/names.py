@@ -1,7 +1,7 @@
 """What the names in an expression stand for at one place of a definition, and of which type that is."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from orchestrator.definition.catalog import OperationSpec
 from orchestrator.definition.expressions import Expression, Path
@@ -19,6 +19,7 @@ from orchestrator.definition.schemas import (
     typed,
 )
 from orchestrator.definition.suggestions import did_you_mean, quoted
+from orchestrator.definition.workflow import EndStatus
 
 _OF_STEPS = ("output", "artifacts", "status", "error")
 
@@ -31,6 +32,63 @@ _RUN: Mapping[str, Any] = {
     },
 }
 
+_TEXTS: Mapping[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+
+OF_REQUEST: Mapping[str, Type] = {
+    "callback": typed({"type": "object", "properties": {"url": {"type": "string"}}}, closed=True)
+}
+"""Of the names in a request of the author's own, those that only it has."""
+
+OF_ANSWER: Mapping[str, Type] = {
+    "response": typed(
+        {
+            "type": "object",
+            "properties": {
+                "status": {"type": "integer"},
+                "headers": _TEXTS,
+                "json": {},
+                "text": {"type": "string"},
+            },
+        },
+        closed=True,
+    ),
+    "callback": typed(
+        {
+            "type": "object",
+            "properties": {"json": {}, "text": {"type": "string"}, "query": _TEXTS, "headers": _TEXTS},
+        },
+        closed=True,
+    ),
+}
+"""What came back."""
+
+OF_HOOK: Mapping[str, Type] = {"body": UNKNOWN, "query": typed(_TEXTS), "headers": typed(_TEXTS)}
+"""A request that came."""
+
+OF_RUN_TRIGGER: Mapping[str, Type] = {
+    "run": typed(
+        {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string"},
+                "workflow": {"type": "string"},
+                "status": {"enum": list(get_args(EndStatus))},
+                "inputs": {},
+                "outputs": {},
+                "labels": _TEXTS,
+                "error": {},
+            },
+        },
+        closed=True,
+    )
+}
+"""A run that ended."""
+
+OF_GROUP: Mapping[str, Type] = {
+    "run": typed({"type": "object", "properties": {"id": {"type": "string"}, "labels": _TEXTS}}, closed=True)
+}
+"""What is known of a run before it has begun."""
+
 _NULL: Type = (Branch({"type": "null"}, {}),)
 
 
@@ -38,7 +96,8 @@ class Names:
     """
     The names that expressions see in *step*, or in the workflow's outputs without one.
 
-    *operations* are those of the steps, where known; *item* is given inside `for_each`.
+    *operations* are those of the steps, where known; *item* is given inside `for_each`;
+    *besides* are names of this one place, and win.
     """
 
     def __init__(
@@ -48,8 +107,10 @@ class Names:
         *,
         step: StepDraft | None = None,
         item: Type | None = None,
+        besides: Mapping[str, Type] | None = None,
     ) -> None:
         self._draft, self._operations, self._step, self._item = draft, operations, step, item
+        self._besides = besides or {}
 
     def walk(self, path: Path) -> Type:
         """Return the type of what is at *path*. Errors: Astray."""
@@ -73,6 +134,8 @@ class Names:
     def _start(self, path: Path) -> tuple[Type, Path]:
         """Return the type of the first parts of *path*, and these parts."""
         match path:
+            case (str(root), *_) if root in self._besides:
+                return self._besides[root], path[:1]
             case ("inputs", str(name), *_):
                 return self._input(name), path[:2]
             case ("steps", str(id), *_):

@@ -8,16 +8,21 @@ from typing import Any, cast, get_args
 from orchestrator.definition.expressions import ExpressionError
 from orchestrator.definition.input_schemas import read_inputs
 from orchestrator.definition.json_values import kind
+from orchestrator.definition.policies import read_budget, read_concurrency, read_notify
 from orchestrator.definition.report import Report
-from orchestrator.definition.section import Section
-from orchestrator.definition.suggestions import did_you_mean, quoted
-from orchestrator.definition.templates import ExpressionCondition, TemplateValue, condition, template_value
-from orchestrator.definition.workflow import OnUncertain, Retry
+from orchestrator.definition.scopes import CALLBACK_MARK, IN_ANSWER, IN_REQUEST, ROOTS
+from orchestrator.definition.section import Section, check_name, read_value
+from orchestrator.definition.suggestions import quoted
+from orchestrator.definition.templates import ExpressionCondition, TemplateValue, condition
+from orchestrator.definition.triggers import TriggersDraft, read_triggers
+from orchestrator.definition.workflow import CORE, Concurrency, Notify, OnUncertain, Retry
 from orchestrator.definition.yaml_document import Path
 from orchestrator.errors import ErrorClass
 
-TOP_KEYS = ("name", "description", "inputs", "defaults", "timeout", "steps", "outputs")
-LATER_KEYS = ("budget", "concurrency", "triggers", "notify")
+TOP_KEYS = (
+    "name", "description", "inputs", "defaults", "timeout", "budget", "concurrency", "triggers", "notify",
+    "steps", "outputs",
+)  # fmt: skip
 DEFAULTS_KEYS = ("timeout", "retry", "on_uncertain")
 RETRY_KEYS = ("attempts", "backoff", "max_backoff", "on")
 STEP_KEYS = (
@@ -25,12 +30,17 @@ STEP_KEYS = (
     "continue_on_error", "fail_fast", "on_uncertain",
 )  # fmt: skip
 
+HTTP = (CORE, "http")
+DEFERRED = ("result", "artifacts")
+"""The parameters of a request of the author's own that are evaluated when its answer is there."""
+
+WITHOUT_DEFAULT_TIMEOUT = ((CORE, "sleep"), (CORE, "approve"))
+
 ATTEMPTS_MAX = 100
 PARALLEL_MAX = 10_000
 RUN_TIMEOUT_S = 86_400.0
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,7 @@ class StepDraft:
     connection: str
     operation: str
     params: TemplateValue
+    deferred: Mapping[str, TemplateValue]
     needs: tuple[str, ...]
     condition: ExpressionCondition | None
     for_each: TemplateValue | None
@@ -67,6 +78,10 @@ class Draft:
     steps: Mapping[str, StepDraft]
     outputs: Mapping[str, TemplateValue]
     timeout_s: float
+    budget: Mapping[str, float]
+    concurrency: Concurrency | None
+    triggers: TriggersDraft
+    notify: tuple[tuple[Path, Notify], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +93,9 @@ class _Defaults:
 
 def read_draft(data: Any, report: Report) -> Draft:
     """Return the parts of a definition; what is wrong is told, and replaced by something harmless."""
-    top = Section(data, (), report, known=TOP_KEYS, later=LATER_KEYS)
+    top = Section(data, (), report, known=TOP_KEYS)
     for name in top.map("inputs"):
-        _check_name(("inputs", name), "an input", report)
+        check_name(("inputs", name), "an input", report)
     inputs, required = read_inputs(top.map("inputs"), report)
     return Draft(
         name=_name(top),
@@ -90,6 +105,10 @@ def read_draft(data: Any, report: Report) -> Draft:
         steps=_steps(top, _defaults(top)),
         outputs=_outputs(top),
         timeout_s=top.duration("timeout", RUN_TIMEOUT_S),
+        budget=read_budget(top),
+        concurrency=read_concurrency(top),
+        triggers=read_triggers(top),
+        notify=read_notify(top),
     )
 
 
@@ -103,27 +122,13 @@ def _name(top: Section) -> str:
     return name
 
 
-def _check_name(path: Path, noun: str, report: Report) -> None:
-    """Check that what stands at *path* has a name that expressions can write."""
-    name = str(path[-1])
-    if _IDENTIFIER.fullmatch(name):
-        return
-    better = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    hint = better if _IDENTIFIER.fullmatch(better) else "letters, digits and _, first a letter, at most 64"
-    report.at_key(path, f"{quoted(name)} cannot be the name of {noun}", f"write {hint}")
-
-
 def _outputs(top: Section) -> dict[str, TemplateValue]:
     outputs = {}
     for name, template in top.map("outputs").items():
         path = ("outputs", name)
-        _check_name(path, "an output", top.report)
-        outputs[name] = _value(template, path, top.report)
+        check_name(path, "an output", top.report)
+        outputs[name] = read_value(template, path, top.report)
     return outputs
-
-
-def _value(template: Any, path: Path, report: Report) -> TemplateValue:
-    return template_value(template, lambda place, error: report.of_expression((*path, *place), error))
 
 
 # --- defaults and retries --------------------------------------------------------------------
@@ -168,12 +173,7 @@ def _classes(section: Section, default: Retry) -> frozenset[ErrorClass]:
     if "on" not in section:
         return default.on
     known = get_args(ErrorClass)
-    classes = section.texts("on")
-    for index, cls in enumerate(classes):
-        if cls not in known:
-            path = (*section.path, "on", index)
-            section.report.at_value(path, f"unknown error class {quoted(cls)}", did_you_mean(cls, known))
-    return frozenset(cast(ErrorClass, cls) for cls in classes if cls in known)
+    return cast(frozenset[ErrorClass], section.names("on", known, "error class"))
 
 
 # --- steps -----------------------------------------------------------------------------------
@@ -189,22 +189,25 @@ def _steps(top: Section, defaults: _Defaults) -> dict[str, StepDraft]:
 
 
 def _step(id: str, data: Any, defaults: _Defaults, report: Report) -> StepDraft:
-    _check_name(("steps", id), "a step", report)
+    check_name(("steps", id), "a step", report)
     section = Section(data, ("steps", id), report, known=STEP_KEYS)
     connection, operation = _uses(section)
     if "max_parallel" in section and "for_each" not in section:
         report.at_key((*section.path, "max_parallel"), "'max_parallel' has a meaning only with 'for_each'")
+    # How long a question or a sleep may take is no matter of how long providers may.
+    waits = (connection, operation) in WITHOUT_DEFAULT_TIMEOUT
     return StepDraft(
         id=id,
         connection=connection,
         operation=operation,
-        params=_params(section),
+        params=_params(section, asks=(connection, operation) == HTTP),
+        deferred=_deferred(section) if (connection, operation) == HTTP else {},
         needs=tuple(section.texts("needs")),
         condition=_condition(section),
         for_each=_for_each(section),
         max_parallel=section.whole("max_parallel", 100, 1, PARALLEL_MAX),
         retry=_retry(section, defaults.retry),
-        timeout_s=section.duration("timeout", defaults.timeout_s),
+        timeout_s=section.duration("timeout", None if waits else defaults.timeout_s),
         continue_on_error=section.flag("continue_on_error"),
         fail_fast=section.flag("fail_fast"),
         on_uncertain=_on_uncertain(section, defaults.on_uncertain),
@@ -221,23 +224,33 @@ def _uses(section: Section) -> tuple[str, str]:
     if not (connection and operation and slash) or "/" in operation:
         section.wrong("uses", f"{quoted(uses)} names no operation", "write <connection>/<operation>")
         return "", ""
-    if connection == "core":
-        section.wrong("uses", f"'{uses}' is not supported by this version yet")
-        return "", ""
     return connection, operation
 
 
-def _params(section: Section) -> TemplateValue:
+def _params(section: Section, *, asks: bool) -> TemplateValue:
+    """Return the parameters; *asks*: those of a request of the author's own, who may be called back."""
     # A `with:` whose every parameter is commented out is null.
     given = {} if section.get("with") is None else section.get("with")
-    path = (*section.path, "with")
+    if asks and isinstance(given, dict):
+        given = {name: value for name, value in given.items() if name not in DEFERRED}
+    path, roots = (*section.path, "with"), IN_REQUEST if asks else ROOTS
     known_problems = section.report.errors
-    value = _value(given, path, section.report)
-    if isinstance(given, dict) or _is_one_expression(value):
-        return value
+    value = read_value(given, path, section.report, roots)
+    if isinstance(given, dict) or value.is_expression:
+        return value.given({"callback": {"url": CALLBACK_MARK}}) if asks else value
     if section.report.errors == known_problems:
         section.wrong("with", f"'with' has to be a map of parameters, not {kind(given)}")
-    return _value({}, path, section.report)
+    return read_value({}, path, section.report)
+
+
+def _deferred(section: Section) -> dict[str, TemplateValue]:
+    given = section.get("with")
+    path = (*section.path, "with")
+    return {
+        name: read_value(value, (*path, name), section.report, IN_ANSWER)
+        for name, value in (given if isinstance(given, dict) else {}).items()
+        if name in DEFERRED
+    }
 
 
 def _condition(section: Section) -> ExpressionCondition | None:
@@ -259,15 +272,11 @@ def _for_each(section: Section) -> TemplateValue | None:
         return None
     items = section.get("for_each")
     known_problems = section.report.errors
-    value = _value(items, (*section.path, "for_each"), section.report)
-    is_sound = isinstance(items, list) or _is_one_expression(value)
+    value = read_value(items, (*section.path, "for_each"), section.report)
+    is_sound = isinstance(items, list) or value.is_expression
     if not is_sound and section.report.errors == known_problems:
         hint = "write a list, or one expression that gives a list"
         section.wrong("for_each", f"'for_each' has to be a list, not {kind(items)}", hint)
     if isinstance(items, list) and len(items) > PARALLEL_MAX:
         section.wrong("for_each", f"at most {PARALLEL_MAX:,} items are allowed, not {len(items):,}")
     return value
-
-
-def _is_one_expression(value: TemplateValue) -> bool:
-    return len(value.uses) == 1 and value.uses[0].whole and not value.uses[0].place

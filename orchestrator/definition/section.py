@@ -1,44 +1,47 @@
 """One map of a definition, read key by key: every key known, every value of its type."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
 from typing import Any, TypeVar
 
 from orchestrator.definition.json_values import kind
-from orchestrator.definition.report import Report
+from orchestrator.definition.report import Report, dotted
+from orchestrator.definition.scopes import ROOTS
 from orchestrator.definition.suggestions import did_you_mean, listed, quoted
+from orchestrator.definition.templates import TemplateValue, template_value
 from orchestrator.definition.yaml_document import Path
 from orchestrator.durations import seconds
 
 D = TypeVar("D")
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class Section:
     """
     The map at *path*. Every wrong key and value is told; then what would be there without it is returned.
 
-    *known* are the keys it may have, *later* those that a later version will know.
+    *known* are the keys it may have.
     """
 
-    def __init__(
-        self, data: Any, path: Path, report: Report, *, known: Sequence[str], later: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, data: Any, path: Path, report: Report, *, known: Sequence[str]) -> None:
         self.path, self.report = path, report
         self._is_map = isinstance(data, dict)
         self._data: Mapping[str, Any] = data if isinstance(data, dict) else {}
         if not self._is_map:
             report.at_value(path, f"{self._name} has to be a map, not {kind(data)}", f"keys: {listed(known)}")
         for key in self._data:
-            self._check_key(key, known, later)
+            if key not in known:
+                report.at_key((*path, key), f"unknown key {quoted(key)}", did_you_mean(key, known))
 
     @property
     def _name(self) -> str:
-        return f"'{self.path[-1]}'" if self.path else "a workflow"
-
-    def _check_key(self, key: str, known: Sequence[str], later: Sequence[str]) -> None:
-        if key in later:
-            self.report.at_key((*self.path, key), f"'{key}' is not supported by this version yet")
-        elif key not in known:
-            self.report.at_key((*self.path, key), f"unknown key {quoted(key)}", did_you_mean(key, known))
+        return (
+            f"'{dotted(self.path[-2:] if isinstance(self.path[-1], int) else self.path[-1:])}'"
+            if self.path
+            else "a workflow"
+        )
 
     def __contains__(self, key: str) -> bool:
         return key in self._data
@@ -81,6 +84,14 @@ class Section:
             self.wrong(key, f"'{key}' has to be from {least} to {most:,}, not {value}")
             return default
         return int(value)
+
+    def amount(self, key: str, expected: str) -> float:
+        """Return a number greater than zero, or 0 where there is none; *expected* says what it counts."""
+        value = self._of_kind(key, (int, float), expected)
+        if value is not None and not (value > 0 and isfinite(value)):
+            self.wrong(key, f"'{key}' has to be greater than zero")
+            return 0.0
+        return float(value or 0)
 
     def duration(self, key: str, default: D, *, zero: bool = False) -> float | D:
         """Return seconds."""
@@ -129,6 +140,34 @@ class Section:
             self.wrong(key, f"'{key}' has to be a map, not {kind(value)}", hint)
         return value if isinstance(value, dict) else {}
 
+    def names(self, key: str, options: Sequence[str], noun: str) -> frozenset[str]:
+        """Return those of *options* that a list names; *noun* is what each of them is."""
+        given = self.texts(key)
+        for index, name in enumerate(given):
+            if name not in options:
+                path = (*self.path, key, index)
+                self.report.at_value(path, f"unknown {noun} {quoted(name)}", did_you_mean(name, options))
+        return frozenset(given) & frozenset(options)
+
+    def value(self, key: str, roots: Collection[str] = ROOTS) -> TemplateValue:
+        """Return a value that may hold expressions, which start from *roots*."""
+        return read_value(self._data.get(key), (*self.path, key), self.report, roots)
+
+
+def read_value(template: Any, path: Path, report: Report, roots: Collection[str] = ROOTS) -> TemplateValue:
+    """Return what stands at *path* as a value that may hold expressions; those that are wrong are told."""
+    return template_value(template, lambda place, error: report.of_expression((*path, *place), error), roots)
+
+
+def check_name(path: Path, noun: str, report: Report) -> None:
+    """Check that what stands at *path* has a name that expressions can write."""
+    name = str(path[-1])
+    if _IDENTIFIER.fullmatch(name):
+        return
+    better = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    hint = better if _IDENTIFIER.fullmatch(better) else "letters, digits and _, first a letter, at most 64"
+    report.at_key(path, f"{quoted(name)} cannot be the name of {noun}", f"write {hint}")
+
 
 def _hint(value: Any, types: type | tuple[type, ...]) -> str | None:
     if isinstance(value, str) and "${{" in value:
@@ -137,4 +176,6 @@ def _hint(value: Any, types: type | tuple[type, ...]) -> str | None:
         return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
     if types is str and isinstance(value, int | float | bool):
         return "quote it"
+    if types is list and isinstance(value, str):
+        return f"write [{value}]"
     return None

@@ -1,18 +1,18 @@
 """Values of a definition with `${{ … }}` in them, and the conditions of steps."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.definition.expressions import (
     LENGTH_MAX,
-    STATUS_FUNCTIONS,
     Expression,
     ExpressionError,
     compile_expression,
 )
 from orchestrator.definition.json_values import as_text, bound_length, kind
+from orchestrator.definition.scopes import ROOTS, STATUS_FUNCTIONS
 from orchestrator.definition.workflow import Scope
 from orchestrator.errors import InvalidValue
 
@@ -53,32 +53,92 @@ class TemplateValue:
     uses: tuple[Use, ...] = field(compare=False, repr=False)
     _evaluate: _Evaluate | None = field(compare=False, repr=False)
 
+    @property
+    def is_expression(self) -> bool:
+        """Whether it is one expression and nothing else."""
+        return len(self.uses) == 1 and self.uses[0].whole and not self.uses[0].place
+
     def evaluate(self, scope: Scope) -> Any:
         """Return the plain JSON value. Errors: InvalidValue, with the expression and what was wrong."""
         if self._evaluate is None:
             return self.template
         return self._evaluate(scope)
 
+    def given(self, names: Mapping[str, Any]) -> "TemplateValue":
+        """Return the value that sees *names* besides those in scope."""
+        evaluate = self._evaluate
+        if evaluate is None:
+            return self
+        return replace(self, _evaluate=lambda scope: evaluate({**scope, **names}))
 
-def template_value(template: Any, on_error: OnError) -> TemplateValue:
-    """Compile everything in *template*; an expression that cannot be read is told and stands for null."""
-    uses: list[Use] = []
-    evaluate = _node(template, (), uses, on_error)
-    steps = frozenset[str]().union(*(use.expression.steps for use in uses))
-    return TemplateValue(template, steps, tuple(uses), evaluate)
 
-
-def _node(template: Any, place: Place, uses: list[Use], on_error: OnError) -> _Evaluate | None:
-    """Return how *template* is evaluated, or None when there is nothing to evaluate."""
-    if isinstance(template, str):
-        return _text(template, place, uses, on_error)
+def has_expression(template: Any) -> bool:
+    """Return whether there is an expression anywhere in *template*, also one that cannot be read."""
     if isinstance(template, dict):
-        fields = {k: _node(v, (*place, k), uses, on_error) for k, v in template.items()}
-        return _object(template, fields) if any(fields.values()) else None
+        return any(map(has_expression, template.values()))
     if isinstance(template, list):
-        items = [_node(v, (*place, i), uses, on_error) for i, v in enumerate(template)]
-        return _array(template, items) if any(items) else None
-    return None
+        return any(map(has_expression, template))
+    return isinstance(template, str) and OPEN in template
+
+
+def template_value(template: Any, on_error: OnError, roots: Collection[str] = ROOTS) -> TemplateValue:
+    """
+    Compile everything in *template*; *roots* are the names that its expressions may start from.
+
+    An expression that cannot be read is told and stands for null.
+    """
+    compiler = _Compiler(on_error, roots)
+    evaluate = compiler.node(template, ())
+    steps = frozenset[str]().union(*(use.expression.steps for use in compiler.uses))
+    return TemplateValue(template, steps, tuple(compiler.uses), evaluate)
+
+
+class _Compiler:
+    """Goes through a template once, and gathers the expressions in it."""
+
+    def __init__(self, on_error: OnError, roots: Collection[str]) -> None:
+        self._on_error, self._roots = on_error, roots
+        self.uses: list[Use] = []
+
+    def node(self, template: Any, place: Place) -> _Evaluate | None:
+        """Return how *template* is evaluated, or None when there is nothing to evaluate."""
+        if isinstance(template, str):
+            return self._text(template, place)
+        if isinstance(template, dict):
+            fields = {key: self.node(value, (*place, key)) for key, value in template.items()}
+            return _object(template, fields) if any(fields.values()) else None
+        if isinstance(template, list):
+            items = [self.node(value, (*place, index)) for index, value in enumerate(template)]
+            return _array(template, items) if any(items) else None
+        return None
+
+    def _text(self, template: str, place: Place) -> _Evaluate | None:
+        try:
+            pieces = split(template)
+        except ExpressionError as error:
+            self._on_error(place, error)
+            return None
+        parts: list[str | Expression] = []
+        whole = len(pieces) == 1
+        for piece in pieces:
+            if isinstance(piece, str):
+                parts.append(piece)
+            elif expression := self._compiled(piece, place):
+                parts.append(expression)
+                self.uses.append(Use(expression, place, piece.start, whole))
+        if whole and parts and isinstance(parts[0], Expression):
+            return parts[0].evaluate
+        if not any(isinstance(part, Expression) for part in parts):
+            return None
+        return lambda scope: _inserted(parts, scope)
+
+    def _compiled(self, span: "Span", place: Place) -> Expression | None:
+        try:
+            return compile_expression(span.source, roots=self._roots)
+        except ExpressionError as error:
+            error.offset += span.offset
+            self._on_error(place, error)
+            return None
 
 
 def _object(template: dict[str, Any], fields: Mapping[str, _Evaluate | None]) -> _Evaluate:
@@ -89,36 +149,6 @@ def _object(template: dict[str, Any], fields: Mapping[str, _Evaluate | None]) ->
 def _array(template: list[Any], items: list[_Evaluate | None]) -> _Evaluate:
     pairs = list(zip(template, items, strict=True))
     return lambda scope: [known if evaluate is None else evaluate(scope) for known, evaluate in pairs]
-
-
-def _text(template: str, place: Place, uses: list[Use], on_error: OnError) -> _Evaluate | None:
-    try:
-        pieces = split(template)
-    except ExpressionError as error:
-        on_error(place, error)
-        return None
-    parts: list[str | Expression] = []
-    whole = len(pieces) == 1
-    for piece in pieces:
-        if isinstance(piece, str):
-            parts.append(piece)
-        elif expression := _compiled(piece, place, on_error):
-            parts.append(expression)
-            uses.append(Use(expression, place, piece.start, whole))
-    if whole and parts and isinstance(parts[0], Expression):
-        return parts[0].evaluate
-    if not any(isinstance(part, Expression) for part in parts):
-        return None
-    return lambda scope: _inserted(parts, scope)
-
-
-def _compiled(span: "Span", place: Place, on_error: OnError) -> Expression | None:
-    try:
-        return compile_expression(span.source)
-    except ExpressionError as error:
-        error.offset += span.offset
-        on_error(place, error)
-        return None
 
 
 def _inserted(parts: list[str | Expression], scope: Scope) -> str:

@@ -52,7 +52,9 @@ async def _examine(
     ]
     if connectors is not None:
         telemetry.redact(s.get_secret_value() for c in connectors.values() for s in c.secrets())
-        findings += checkup.workflows(workflows.read([settings.workflows], catalog(connectors)))
+        telemetry.redact(secret.get_secret_value() for secret in settings.secrets.values())
+        secrets = workflows.known_secrets(settings.secrets)
+        findings += checkup.workflows(workflows.read([settings.workflows], catalog(connectors), secrets))
         if online:
             findings.append(await outside.clock(connectors))
             findings += await outside.credentials(connectors, settings)

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.core.connector import CoreConnector
 from orchestrator.definition.catalog import Catalog, ConnectionSpec, OperationSpec
 from orchestrator.definition.loader import parse
-from orchestrator.definition.workflow import Step, Workflow
+from orchestrator.definition.workflow import CORE, Step, Workflow
 from orchestrator.durations import seconds
 from orchestrator.engine.plan import Budget, DeadlineDecides, Plan, Waits
 from orchestrator.engine.state import Job
@@ -229,14 +230,14 @@ class Plans:
 
 
 def catalog(connectors: Mapping[str, Connector]) -> Catalog:
-    """Return what definitions may use."""
+    """Return what definitions may use: these connections, and always our own operations."""
     return {
         name: ConnectionSpec(
             name=name,
             kind=connector.kind,
             operations={operation.name: _spec(operation) for operation in connector.operations.values()},
         )
-        for name, connector in connectors.items()
+        for name, connector in {**connectors, CORE: CoreConnector()}.items()
     }
 
 

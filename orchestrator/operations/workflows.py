@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.definition.catalog import Catalog
+from pydantic import SecretStr
+
+from orchestrator.definition.catalog import Catalog, Secrets
 from orchestrator.definition.loader import load
 from orchestrator.definition.workflow import Workflow
 from orchestrator.errors import NotFound, Problem
+from orchestrator.signatures import key_of
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -25,7 +28,7 @@ class Found:
         return [problem for problem in self.problems if problem.severity == "error"]
 
 
-def read(paths: Sequence[Path], catalog: Catalog) -> Found:
+def read(paths: Sequence[Path], catalog: Catalog, secrets: Secrets | None = None) -> Found:
     """
     Read every definition among *paths*; a folder stands for the YAML files in it.
 
@@ -36,13 +39,14 @@ def read(paths: Sequence[Path], catalog: Catalog) -> Found:
     problems: list[Problem] = []
     for path in _files(paths, problems):
         try:
-            loaded = load(path.read_text(encoding="utf-8"), file=str(path), catalog=catalog)
+            text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             problems.append(Problem(file=str(path), message="is not UTF-8 text"))
             continue
         except OSError as error:
             problems.append(Problem(file=str(path), message=f"cannot be read: {error.strerror}"))
             continue
+        loaded = load(text, file=str(path), catalog=catalog, secrets=secrets)
         problems.extend(loaded.problems)
         workflow = loaded.workflow
         if workflow is None:
@@ -53,6 +57,19 @@ def read(paths: Sequence[Path], catalog: Catalog) -> Found:
             continue
         workflows[workflow.name], files[workflow.name] = workflow, path
     return Found(workflows, files, problems)
+
+
+def known_secrets(secrets: Mapping[str, SecretStr]) -> Secrets:
+    """Return what definitions may know of the configured secrets: their names, and what each is good for."""
+    return {name: _is_standard(secret.get_secret_value()) for name, secret in secrets.items()}
+
+
+def _is_standard(secret: str) -> bool:
+    try:
+        key_of(secret)
+    except ValueError:
+        return False
+    return True
 
 
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
@@ -70,8 +87,8 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
 class Library:
     """The workflows that runs can be started of. Runs that go on keep the definition they began with."""
 
-    def __init__(self, paths: Sequence[Path], catalog: Catalog) -> None:
-        self.catalog = catalog
+    def __init__(self, paths: Sequence[Path], catalog: Catalog, secrets: Secrets | None = None) -> None:
+        self.catalog, self._secrets = catalog, secrets
         self._paths = paths
         self._found = Found({}, {}, ())
 
@@ -81,7 +98,7 @@ class Library:
 
         A file that has errors now leaves what was read from it before in use.
         """
-        found, before = read(self._paths, self.catalog), self._found
+        found, before = read(self._paths, self.catalog, self._secrets), self._found
         broken = {problem.file for problem in found.errors}
         kept = {
             name: workflow
@@ -97,7 +114,7 @@ class Library:
 
     def check(self, text: str) -> Sequence[Problem]:
         """Return everything wrong with a definition that is in no file yet; nothing is kept."""
-        return load(text, file="", catalog=self.catalog).problems
+        return load(text, file="", catalog=self.catalog, secrets=self._secrets).problems
 
     def get(self, name: str) -> Workflow:
         """Return a workflow. Errors: NotFound, naming those there are."""

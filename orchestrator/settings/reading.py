@@ -32,6 +32,9 @@ CONFIG_VARIABLE = "ORCHESTRATOR_CONFIG"
 NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "ORCHESTRATOR_SERVER", "ORCHESTRATOR_API_KEY"})
 """Variables of the commands, which share the prefix and are no settings."""
 
+BY_NAME = {"providers": 99, "secrets": 2}
+"""Tables whose keys are names that the operator chose, and how deep a path into each may lead."""
+
 Table = dict[str, Any]
 
 
@@ -73,11 +76,11 @@ def check_variables(environ: Mapping[str, str]) -> None:
 
 
 def known_paths() -> Iterator[SettingPath]:
-    """Yield the path of every setting but those of the connections, in the order of the class."""
+    """Yield the path of every setting that is not in a table of names the operator chose, in order."""
     for name, info in Settings.model_fields.items():
         if _is_table(info.annotation):
             yield from ((name, inner) for inner in _annotation((name,)).model_fields)
-        elif name != "providers":
+        elif name not in BY_NAME:
             yield (name,)
 
 
@@ -152,15 +155,15 @@ def _path(name: str) -> SettingPath:
 
 
 def _is_known(path: SettingPath) -> bool:
-    if path[0] == "providers":
-        return all(path)
+    if path[0] in BY_NAME:
+        return all(path) and len(path) <= BY_NAME[path[0]]
     tables = {known[:-1] for known in known_paths()} - {()}
     return path in tables or path in known_paths() or path in _secret_file_paths()
 
 
 def _secret_file_paths() -> set[SettingPath]:
-    fields = Settings.model_fields.items()
-    return {(f"{name}_file",) for name, info in fields if holds_secret(info.annotation)}
+    fields = ((name, info.annotation) for name, info in Settings.model_fields.items() if name not in BY_NAME)
+    return {(f"{name}_file",) for name, annotation in fields if holds_secret(annotation)}
 
 
 def _unknown_variable(name: str) -> str:
@@ -173,6 +176,8 @@ def _value(path: SettingPath, text: str) -> Any:
     """Return what *text* means at *path*. Errors: ValueError, which never quotes the text."""
     if path[0] == "providers":
         return _connection_value(len(path), text)
+    if path[0] == "secrets":
+        return text if len(path) > 1 else _secrets_value(text)
     if path in _secret_file_paths() or _is_text(path):
         return text
     try:
@@ -200,6 +205,13 @@ def _connection_value(depth: int, text: str) -> Any:
     return text
 
 
+def _secrets_value(text: str) -> Any:
+    try:
+        return loads(text)
+    except JSONDecodeError:
+        raise ValueError('a table is given as JSON, such as {"shop": "…"}') from None
+
+
 def _is_text(path: SettingPath) -> bool:
     annotation = _annotation(path)
     return annotation is not bool and get_origin(annotation) is not list and not _is_table(annotation)
@@ -222,6 +234,8 @@ def _is_table(annotation: Any) -> bool:
 def _with_secrets(layer: Table, places: Places, problems: list[str]) -> Table:
     """Return *layer* with every secret that it gives as a file in its place."""
     read = _from_files(layer, (), {path[0] for path in _secret_file_paths()}, places, problems)
+    if isinstance(shared := read.get("secrets"), dict):
+        read["secrets"] = _from_files(shared, ("secrets",), None, places, problems)
     connections = read.get("providers")
     if isinstance(connections, dict):
         read["providers"] = {

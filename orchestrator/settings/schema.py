@@ -26,6 +26,8 @@ from orchestrator.settings.values import (
     Listener,
     PublicUrl,
     SecretKey,
+    SecretName,
+    SharedSecret,
     Size,
     StoreUrl,
 )
@@ -101,6 +103,8 @@ class Settings(BaseModel):
     """What is refused for being too big or too slow."""
     providers: dict[ConnectionName, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """One raw table per connection; see `read_connection`."""
+    secrets: dict[SecretName, SharedSecret] = Field(default_factory=dict)
+    """Shared with those who send webhooks or are told of runs, by the names that workflows know them by."""
 
     _places: Places = PrivateAttr(default_factory=Places)
 

@@ -16,6 +16,9 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 SECRET_KEY_LENGTH_MIN = 32
 """Characters. As hexadecimal digits this is 128 bits, as much as a callback token's tag."""
 
+SHARED_SECRET_LENGTH_MIN = 8
+"""Characters. A shorter one can be guessed, and could not be told from other text in a log."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -105,6 +108,18 @@ def _connection_name(name: str) -> str:
     return name
 
 
+def _secret_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*", name):
+        raise ValueError("a secret's name starts with a letter and has small letters, digits, single _ and -")
+    return name
+
+
+def _shared_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < SHARED_SECRET_LENGTH_MIN:
+        raise ValueError(f"a secret has at least {SHARED_SECRET_LENGTH_MIN} characters")
+    return secret
+
+
 def _secret_key(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < SECRET_KEY_LENGTH_MIN:
         raise ValueError(
@@ -121,4 +136,6 @@ Folder = Annotated[Path, BeforeValidator(_folder)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 ConnectionName = Annotated[str, AfterValidator(_connection_name)]
+SecretName = Annotated[str, AfterValidator(_secret_name)]
+SharedSecret = Annotated[SecretStr, AfterValidator(_shared_secret)]
 SecretKey = Annotated[SecretStr, AfterValidator(_secret_key)]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.validate import connectors
+from orchestrator.cli.validate import connected
 from orchestrator.providers.registry import KINDS
+from orchestrator.settings import Settings
 
 BAD = """\
 name: bad
@@ -122,7 +123,7 @@ def test_a_kind_that_does_not_exist_is_told_by_name(call: Any, folder: Path) -> 
 
 
 def test_without_settings_every_kind_is_a_connection(call: Any) -> None:
-    made = connectors(None)
+    made = connected(Settings())
 
     assert {name: connector.kind for name, connector in made.items()} == {name: name for name in KINDS}
 

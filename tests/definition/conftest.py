@@ -6,8 +6,12 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
+from orchestrator.core.approve import Approve, Approved
+from orchestrator.core.run_workflow import Outputs, RunWorkflow
+from orchestrator.core.sleep import Sleep, Slept
 from orchestrator.definition.catalog import Catalog, ConnectionSpec, FoundProblem, OperationSpec
 from orchestrator.definition.loader import Loaded, load
+from orchestrator.definition.workflow import CORE
 from orchestrator.providers.base import Image, ImageOrFile, Output, Params, check_params
 
 
@@ -66,8 +70,21 @@ class Credits(Output):
     credits: int
 
 
+class Request(Params):
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    url: str
+    headers: dict[str, str] | None = None
+    json_: Annotated[Any, Field(alias="json")] = None
+    wait: Literal["none", "callback"] = "none"
+
+
 def operation(
-    name: str, params: type[Params], output: type[Output], gives_files: bool = True
+    name: str,
+    params: type[Params],
+    output: type[Output],
+    *,
+    gives_files: bool = True,
+    priced: bool | None = None,
 ) -> OperationSpec:
     def check(values: Mapping[str, Any], is_unknown: Callable[[Any], bool]) -> Sequence[FoundProblem]:
         return check_params(params, values, is_unknown=is_unknown)
@@ -79,6 +96,8 @@ def operation(
         output_schema=output.model_json_schema(),
         check=check,
         gives_files=gives_files,
+        costs=priced is not None,
+        priced=bool(priced),
     )
 
 
@@ -89,12 +108,22 @@ def connection(name: str, *operations: OperationSpec) -> ConnectionSpec:
 CATALOG: Catalog = {
     "pizi": connection(
         "pizi",
-        operation("create_model", CreateModel, Model),
-        operation("create_pictures", CreatePictures, Pictures),
+        operation("create_model", CreateModel, Model, priced=True),
+        operation("create_pictures", CreatePictures, Pictures, priced=False),
         operation("get_credits", NoParams, Credits, gives_files=False),
     ),
-    "perfect": connection("perfect", operation("enhance", Enhance, Results)),
+    "perfect": connection("perfect", operation("enhance", Enhance, Results, priced=True)),
+    CORE: connection(
+        CORE,
+        operation("sleep", Sleep, Slept, gives_files=False),
+        operation("approve", Approve, Approved),
+        operation("run_workflow", RunWorkflow, Outputs),
+        operation("http", Request, Output),
+    ),
 }
+
+SECRETS = {"shop": False, "partner": True, "notify": True}
+"""Of them `shop` is no key of Standard Webhooks."""
 
 EXAMPLE = """\
 name: fashion-shoot                 # slug, unique
@@ -144,4 +173,4 @@ def example() -> str:
 @pytest.fixture(scope="session")
 def load_text() -> Callable[[str], Loaded]:
     """Load a definition of the file `w.yaml` against the small catalog."""
-    return lambda text: load(text, file="w.yaml", catalog=CATALOG)
+    return lambda text: load(text, file="w.yaml", catalog=CATALOG, secrets=SECRETS)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from orchestrator.definition.expressions import (
     LENGTH_MAX,
-    STATUS_FUNCTIONS,
     ExpressionError,
     compile_expression,
 )
 from orchestrator.definition.filters import CONCATENATE, FILTERS
 from orchestrator.definition.sandbox import SANDBOX
+from orchestrator.definition.scopes import STATUS_FUNCTIONS
 from orchestrator.errors import InvalidValue
 
 LIMIT_S = 4.0

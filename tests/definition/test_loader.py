@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.definition.loader import Loaded, canonical, parse
-from orchestrator.definition.workflow import Retry, Workflow
+from orchestrator import cron
+from orchestrator.definition.catalog import Catalog
+from orchestrator.definition.loader import Loaded, canonical, load, parse
+from orchestrator.definition.scopes import CALLBACK_MARK
+from orchestrator.definition.triggers import CRON_ALIASES
+from orchestrator.definition.workflow import Notify, Retry, ScheduleTrigger, Verification, Workflow
 from orchestrator.errors import DefinitionError
 
 Load = Callable[[str], Loaded]
@@ -98,6 +102,129 @@ def test_a_step_without_parameters_gets_none(load_text: Load) -> None:
     found = workflow(load_text("name: w\nsteps:\n  s:\n    uses: pizi/get_credits\n    with:\n"))
 
     assert found.steps["s"].params.evaluate({}) == {}
+
+
+# --- what holds for every run ----------------------------------------------------------------
+
+
+def test_what_holds_for_every_run_is_read(load_text: Load) -> None:
+    found = workflow(
+        load_text(
+            """\
+            name: all
+            inputs: {shop: {type: string}, size: {type: integer, default: 2}}
+            budget: {pizi: 40, perfect: 0.5}
+            concurrency: {group: 'shop-${{ inputs.shop }}', limit: 2}
+            triggers:
+              webhook:
+                verify: {scheme: hmac, secret: shop, header: X-Shop}
+                dedupe: ${{ headers['x-id'] }}
+                inputs: {shop: '${{ body.shop.id }}'}
+              run: {workflow: other, status: [failed], inputs: {shop: '${{ run.inputs.shop }}'}}
+            notify:
+              - https://example.com/a
+              - {url: 'https://example.com/b', secret: partner, on: [failed]}
+            steps:
+              a: {uses: pizi/create_model, with: {gender: male}}
+              b: {uses: perfect/enhance, with: {image: 'https://example.com/1.png', scale: 2}}
+            """
+        )
+    )
+    hook, (after,) = found.triggers.webhook, found.triggers.runs
+
+    assert found.budget == {"pizi": 40, "perfect": 0.5}
+    assert found.concurrency is not None
+    assert found.concurrency.group.evaluate({"inputs": {"shop": "x"}}) == "shop-x"
+    assert found.concurrency.limit == 2
+    assert hook is not None
+    assert hook.verify == Verification(scheme="hmac", secret="shop", header="X-Shop")
+    assert hook.dedupe is not None
+    assert hook.dedupe.evaluate({"headers": {"x-id": "1"}}) == "1"
+    assert hook.inputs["shop"].evaluate({"body": {"shop": {"id": "2"}}}) == "2"
+    assert after.workflow == "other"
+    assert after.statuses == {"failed"}
+    assert after.inputs["shop"].evaluate({"run": {"inputs": {"shop": "3"}}}) == "3"
+    assert list(found.notify) == [
+        Notify(url="https://example.com/a"),
+        Notify(url="https://example.com/b", secret="partner", statuses=frozenset({"failed"})),
+    ]
+    assert parse(found.source) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("{cron: '0 6 * * 1-5'}", [ScheduleTrigger(cron="0 6 * * 1-5")]),
+        ("{cron: '@Hourly', timezone: Europe/Berlin, missed: run_once}",
+         [ScheduleTrigger(cron="0 * * * *", timezone="Europe/Berlin", missed="run_once")]),
+        ("[{cron: '@daily'}, {cron: '@weekly'}]",
+         [ScheduleTrigger(cron="0 0 * * *"), ScheduleTrigger(cron="0 0 * * 0")]),
+    ],
+)  # fmt: skip
+def test_one_schedule_or_several_are_read(load_text: Load, written: str, read: list[ScheduleTrigger]) -> None:
+    found = workflow(load_text(f"name: w\ntriggers: {{schedule: {written}}}\n{STEP}"))
+
+    assert list(found.triggers.schedules) == read
+
+
+def test_every_short_name_for_a_cron_line_is_one(load_text: Load) -> None:
+    assert {cron.problem(line, "UTC") for line in CRON_ALIASES.values()} == {None}
+
+
+def test_nobody_asks_for_secrets_that_nobody_knows(catalog: Catalog) -> None:
+    text = f"name: w\ntriggers: {{webhook: {{verify: {{scheme: token, secret: any}}}}}}\n{STEP}"
+
+    assert load(text, file="w.yaml", catalog=catalog).problems == ()
+
+
+# --- our own operations ----------------------------------------------------------------------
+
+
+def test_what_becomes_of_an_answer_is_kept_apart_from_the_parameters(load_text: Load) -> None:
+    found = workflow(
+        load_text(
+            """\
+            name: w
+            inputs: {id: {type: string}}
+            steps:
+              s:
+                uses: core/http
+                with:
+                  url: https://example.com/${{ inputs.id }}?tell=${{ callback.url }}
+                  wait: callback
+                  result: {id: '${{ callback.json.id }}', status: '${{ response.status }}'}
+                  artifacts: ['${{ callback.json.url }}']
+            """
+        )
+    )
+    step = found.steps["s"]
+    answer = {"response": {"status": 202}, "callback": {"json": {"id": 7, "url": "https://x/1"}}}
+
+    assert (step.needs, step.reads) == (frozenset(), frozenset())
+    assert step.params.evaluate({"inputs": {"id": "5"}}) == {
+        "url": f"https://example.com/5?tell={CALLBACK_MARK}",
+        "wait": "callback",
+    }
+    assert step.deferred["result"].evaluate(answer) == {"id": 7, "status": 202}
+    assert step.deferred["artifacts"].evaluate(answer) == ["https://x/1"]
+
+
+def test_sleeping_and_asking_take_as_long_as_they_take(load_text: Load) -> None:
+    found = workflow(
+        load_text(
+            """\
+            name: w
+            defaults: {timeout: 1m}
+            steps:
+              a: {uses: core/sleep, with: {duration: 2h}}
+              b: {uses: core/approve, with: {message: 'Good?'}}
+              c: {uses: core/approve, timeout: 2d, with: {message: 'Good?'}}
+              d: {uses: core/run_workflow, with: {workflow: other}}
+            """
+        )
+    )
+
+    assert [step.timeout_s for step in found.steps.values()] == [None, None, 172_800, 60]
 
 
 # --- canonical form --------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.definition.expressions import ROOTS, STATUS_FUNCTIONS, compile_expression
+from orchestrator.definition.expressions import compile_expression
 from orchestrator.definition.filters import CONCATENATE, FILTERS, TESTS
-from orchestrator.definition.reading import DEFAULTS_KEYS, LATER_KEYS, RETRY_KEYS, STEP_KEYS, TOP_KEYS
+from orchestrator.definition.reading import DEFAULTS_KEYS, RETRY_KEYS, STEP_KEYS, TOP_KEYS
+from orchestrator.definition.scopes import ROOTS, STATUS_FUNCTIONS
 from orchestrator.definition.workflow import OnUncertain
 from tests.docs.generate import DOCS
-from tests.docs.reading import first_column, rows, section
+from tests.docs.reading import first_column, rows
 
 PAGE = DOCS / "workflows.md"
 
@@ -32,13 +33,6 @@ PAGE = DOCS / "workflows.md"
 )
 def test_every_word_of_the_language_is_in_its_table(heading: str, known: Iterable[str]) -> None:
     assert first_column(PAGE, heading) == set(known)
-
-
-def test_what_comes_later_is_named_as_such_and_nowhere_else() -> None:
-    told = section(PAGE, "The file")
-
-    assert all(f"`{key}`" in told for key in LATER_KEYS)
-    assert not any(re.search(rf"(?m)^{key}:", PAGE.read_text()) for key in LATER_KEYS)
 
 
 def test_what_defaults_may_hold_is_told() -> None:

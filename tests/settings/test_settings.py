@@ -422,3 +422,53 @@ def test_problems_of_a_connection_are_told_with_their_places(write: Write) -> No
         "orchestrator.toml: [providers.pizi] rate_limits: Input should be a valid list",
         "orchestrator.toml: [providers.pizi] unknown key 'api_kye' (did you mean 'api_key'?)",
     ]
+
+
+# --- secrets shared with others ---------------------------------------------------------------
+
+
+def test_secrets_come_from_the_file_from_files_and_from_the_environment(write: Write) -> None:
+    Path("partner").write_text("of a partner\n")
+    config = write('[secrets]\nshop = "of the shop"\npartner_file = "partner"\nthird = "below"')
+
+    settings = load(
+        config, {"ORCHESTRATOR_SECRETS__THIRD": "from above", "ORCHESTRATOR_SECRETS__A_B": "of a and b"}
+    )
+
+    told = {name: secret.get_secret_value() for name, secret in settings.secrets.items()}
+    assert told == {
+        "shop": "of the shop",
+        "partner": "of a partner",
+        "third": "from above",
+        "a_b": "of a and b",
+    }
+    assert "of the shop" not in f"{settings!r}"
+
+
+def test_a_whole_table_of_secrets_comes_as_json() -> None:
+    settings = load(None, {"ORCHESTRATOR_SECRETS": '{"shop": "of the shop"}'})
+
+    assert settings.secrets["shop"].get_secret_value() == "of the shop"
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('Shop = "long enough"', "a secret's name starts with a letter"),
+        ('shop = "short"', "[secrets] shop: a secret has at least 8 characters"),
+        ('shop_file = "missing"', "[secrets] shop_file: missing: No such file"),
+        ('shop_file = "missing"\nshop = "long enough"', "'shop' is given too; give one of the two"),
+    ],
+)
+def test_a_bad_secret_is_told_with_its_place_and_without_itself(write: Write, table: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(write(f"[secrets]\n{table}"), {})
+
+    assert told in str(refused.value)
+    assert "long enough" not in str(refused.value)
+    assert "short" not in str(refused.value)
+
+
+def test_secrets_that_are_no_table_are_refused() -> None:
+    with pytest.raises(SettingsError, match="ORCHESTRATOR_SECRETS: a table is given as JSON"):
+        load(None, {"ORCHESTRATOR_SECRETS": "shop"})
