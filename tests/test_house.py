@@ -17,7 +17,7 @@ from orchestrator import errors, providers
 from orchestrator.providers.base import ConnectionSettings
 from orchestrator.settings import Settings, load
 from orchestrator.settings.places import holds_secret
-from orchestrator.settings.reading import known_paths
+from orchestrator.settings.reading import BY_NAME, known_paths
 from orchestrator.telemetry.events import CONTEXT, EVENTS
 
 TOP = Path(__file__).parent.parent
@@ -99,16 +99,17 @@ def test_the_example_shows_every_setting_and_nothing_else() -> None:
     shown = {
         (name, inner) if isinstance(value, dict) else (name,)
         for name, value in tables.items()
-        if name != "providers"
+        if name not in BY_NAME
         for inner in (value if isinstance(value, dict) else [name])
     }
 
     assert shown == set(known_paths())
+    assert set(BY_NAME) <= set(tables)
 
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "orchestrator.toml"
-    file.write_text(example_text().replace("api_key_file", "#"))
+    file.write_text(example_text().replace("api_key_file", "#").replace("shop_file", "#"))
 
     shown, defaults = load(file, {}), Settings()
 
