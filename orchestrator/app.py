@@ -21,17 +21,17 @@ from orchestrator import receiver, telemetry
 from orchestrator import web as admin
 from orchestrator.artifacts.folder import Folder
 from orchestrator.artifacts.links import signed_links
-from orchestrator.artifacts.wholeness import unreadable
 from orchestrator.clock import Clock, SystemClock, rfc3339
 from orchestrator.core.connector import CoreConnector
 from orchestrator.definition.workflow import CORE
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
-from orchestrator.errors import DefinitionError, NotFound, OrchestratorError, SettingsError, StoreUnavailable
+from orchestrator.errors import DefinitionError, OrchestratorError, SettingsError, StoreUnavailable
 from orchestrator.operations.budgets import Budgets
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
+from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.hooks import Hooks
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
@@ -44,8 +44,9 @@ from orchestrator.runtime.checkups import Checkups
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
 from orchestrator.runtime.exchange import Exchanger
+from orchestrator.runtime.files import Files
 from orchestrator.runtime.hooks import HookIntake
-from orchestrator.runtime.images import ImageProblem, Images
+from orchestrator.runtime.images import Images
 from orchestrator.runtime.intake import Intake
 from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
@@ -184,6 +185,7 @@ class _Parts:
     intake: Intake
     checkups: Checkups
     runs: Runs
+    files: Files
 
 
 async def _start(app: App, stack: AsyncExitStack) -> Running:
@@ -257,7 +259,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
     limits.pauses.on_resume = scheduler.resumed
-    runs = Runs(worker, store, app.library, _file_taker(images, folder), clock)
+    files = Files(images, folder)
+    runs = Runs(worker, store, app.library, files.take, clock)
     performer.children = Children(runs, worker, store)
     hooks = HookIntake(store, runs, app.library)
     return _Parts(
@@ -274,6 +277,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         intake=Intake(store, store, worker, hooks),
         checkups=Checkups(exchanger, _providers(app), limits.pauses),
         runs=runs,
+        files=files,
     )
 
 
@@ -298,8 +302,16 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
 
 def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
     store, clock = parts.store, app.clock
+    connections = Connections(
+        parts.limits.overview,
+        parts.ledger,
+        parts.checkups.check,
+        Budgets(app.connectors, store, clock).of,
+        clock,
+    )
     return admin.Deps(
         runs=parts.runs,
+        dry_runs=DryRuns(app.library, parts.plans, connections, parts.files.check),
         jobs=Jobs(parts.worker, store),
         decisions=Decisions(parts.worker, store, store, parts.plans),
         deliveries=Deliveries(store, clock),
@@ -312,13 +324,7 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
         folder=parts.folder,
         clock=clock,
         ready=_readiness(store, parts.worker, parts.folder),
-        connections=Connections(
-            parts.limits.overview,
-            parts.ledger,
-            parts.checkups.check,
-            Budgets(app.connectors, store, clock).of,
-            clock,
-        ),
+        connections=connections,
         rejects=lambda: [_refused(reject) for reject in public.rejects],
         last_check=parts.performer.last_checks.get,
         run_bytes_max=app.settings.limits.run_body_size,
@@ -403,28 +409,6 @@ def _readiness(store: SqliteStore, worker: Worker, folder: Folder) -> Callable[[
         return None
 
     return ready
-
-
-def _file_taker(images: Images, folder: Folder) -> Callable[[str, bool], Awaitable[str]]:
-    async def take(value: str, must_be_image: bool) -> str:
-        try:
-            if value.startswith("data:"):
-                digest = (await images.internalize(value)).digest
-            else:
-                digest = value.removeprefix("artifact:")
-            path = folder.path(digest)
-            problem = await asyncio.to_thread(unreadable, path)
-        except ImageProblem as error:
-            raise ValueError(error.failure.message) from error
-        except (NotFound, FileNotFoundError):
-            raise ValueError(
-                "there is no such artifact here; upload it with POST /api/v1/artifacts"
-            ) from None
-        if must_be_image and problem is not None:
-            raise ValueError(f"is no image that can be read: {problem}")
-        return f"artifact:{digest}"
-
-    return take
 
 
 def _providers(app: App) -> dict[str, Connector]:

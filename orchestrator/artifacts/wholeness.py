@@ -6,24 +6,33 @@ a provider alone, after the steps before have been paid. Nothing is decoded here
 say themselves where they end, and others are not even opened when they are cut, or count as whole.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from orchestrator.artifacts.sniff import FORMATS, describe_file
+from orchestrator.artifacts.sniff import FORMATS, Nature, describe, describe_file
 
 _READ_BYTES = 1 << 20
 
 
 def unreadable(path: Path) -> str | None:
     """Say why the file is no picture that can be read, or return None."""
-    nature = describe_file(path)
+    with path.open("rb") as file:
+        return _unreadable(describe_file(path), file, path.stat().st_size)
+
+
+def unreadable_bytes(data: bytes) -> str | None:
+    """Say why *data* is no picture that can be read, or return None."""
+    return _unreadable(describe(data), BytesIO(data), len(data))
+
+
+def _unreadable(nature: Nature, file: IO[bytes], size: int) -> str | None:
     if not nature.media_type.startswith("image/"):
         return f"its bytes are {nature.media_type}"
     if nature.media_type in FORMATS and nature.width is None:
         return f"its bytes begin as {nature.media_type}, but do not go on so"
-    with path.open("rb") as file:
-        if not _reaches_its_end(nature.media_type, file, path.stat().st_size):
-            return f"its bytes are {nature.media_type}, but end in the middle of the picture"
+    if not _reaches_its_end(nature.media_type, file, size):
+        return f"its bytes are {nature.media_type}, but end in the middle of the picture"
     return None
 
 

@@ -9,6 +9,7 @@ Reads what `run` is told as `-i key=value`, by the JSON Schemas of the workflow'
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -57,6 +58,15 @@ def read_file(path: Path | None) -> dict[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise Trouble(f"--inputs {path}: holds no inputs by name, such as {{gender: female}}")
     return data
+
+
+def data_uri(path: Path) -> str:
+    """Return a file as a text that can stand in its place where nothing shall be stored. Errors: Trouble."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Trouble(f"{path}: cannot be read: {error.strerror}") from error
+    return f"data:;base64,{b64encode(data).decode()}"
 
 
 def build(pairs: Sequence[tuple[str, str]], schemas: Mapping[str, Schema], upload: Upload) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`orchestrator run`: starts a run, and follows it to its end if asked to."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -32,6 +33,11 @@ from orchestrator.cli.trouble import FAILED, Unreachable
     "--label", "labels", multiple=True, metavar="K=V", help="A label to find the run by; repeatable."
 )
 @click.option("--wait", is_flag=True, help="Show progress until the end; exit 0 if it succeeded, else 1.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only tell what it would do and cost, and send and store nothing; exit 1 if it could not succeed.",
+)
 @json_option
 @with_client
 @click.pass_context
@@ -43,16 +49,23 @@ def run(
     file: Path | None,
     labels: tuple[str, ...],
     wait: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Start a run of WORKFLOW."""
     from orchestrator.cli import inputs, progress, render
 
+    if wait and dry_run:
+        raise click.UsageError("there is nothing to wait for with --dry-run")
     given, named = inputs.read_pairs(pairs, "-i"), inputs.read_labels(labels)
     from_file = inputs.read_file(file)
     schemas = client.get(f"/workflows/{part(workflow)}")["inputs"]
-    values = from_file | inputs.build(given, schemas, lambda path: upload(client, path))
-    started = start(client, {"workflow": workflow, "inputs": values, "labels": named})
+    send = inputs.data_uri if dry_run else partial(upload, client)
+    body = {"workflow": workflow, "inputs": from_file | inputs.build(given, schemas, send), "labels": named}
+    if dry_run:
+        _tell_outlook(context, client.post("/runs", body | {"dry_run": True}), as_json)
+        return
+    started = start(client, body)
     if not wait:
         _show_started(started, as_json)
         return
@@ -72,6 +85,17 @@ def run(
             click.echo(line)
     if ended["status"] != "succeeded":
         progress.say(f"the run {ended['status']}: {render.error_text(ended['error'])}".rstrip(": "))
+        context.exit(FAILED)
+
+
+def _tell_outlook(context: click.Context, found: dict[str, Any], as_json: bool) -> None:
+    from orchestrator.cli import outlook, render
+
+    if as_json:
+        render.print_json(found)
+    else:
+        outlook.show(found, render.console())
+    if not found["possible"]:
         context.exit(FAILED)
 
 

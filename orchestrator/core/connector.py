@@ -89,6 +89,7 @@ _approve = Operation(
     waiting=Waiting.PERSON,
     timeout_s=None,
     gives_files=True,
+    files=lambda params: (0, params.pick if params.choices else 0),
 )
 
 _run = Operation(

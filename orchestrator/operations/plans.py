@@ -101,7 +101,7 @@ class Planned:
             self._checked = params, self.operation.params.model_validate(params)
         except ValidationError:
             found = check_params(self.operation.params, params)
-            return "; ".join(f"{_dotted(p)}: {p.message}" if p.path else p.message for p in found)
+            return "; ".join(f"{dotted(p)}: {p.message}" if p.path else p.message for p in found)
         return None
 
     def parsed(self, job: Job) -> Any:
@@ -173,7 +173,7 @@ def needs_number(template: Template) -> bool:
     return any(hole["fill"] == "number" for hole in template.holes)
 
 
-def _dotted(problem: ParamProblem) -> str:
+def dotted(problem: ParamProblem) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path)[1:]
 
 

@@ -1,6 +1,6 @@
 """Start a run, cancel it, let it go on: what a person or a program asks for, checked before it is stored."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from orchestrator.definition.workflow import Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.state import RETRIABLE, Instance, RunState
 from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
+from orchestrator.operations.files import TakeFile, take_files
 from orchestrator.operations.workflows import Library
 from orchestrator.store.rows import IdempotencyKey, Settled
 from orchestrator.store.views import Views
@@ -34,14 +35,6 @@ class Driver(Protocol):
     async def handle(self, run: str, kind: type[t.Trigger], **fields: Any) -> RunState: ...
 
     async def state(self, run: str) -> RunState: ...
-
-
-TakeFile = Callable[[str, bool], Awaitable[str]]
-"""
-Makes an artifact reference of a data URI, or checks one; the flag says that it has to be an image.
-
-Errors:  ValueError with what is wrong.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +133,7 @@ class Runs:
         checked, problems = check_inputs(definition, inputs)
         if problems:
             raise InvalidInput(problems)
-        checked = await self._take_files(definition, checked)
+        checked = await take_files(definition, checked, self._take_file)
         try:
             state = await self._driver.start(run, definition, key, settled, inputs=checked, **fields)
         except Refused:
@@ -161,29 +154,6 @@ class Runs:
         if stored.body_digest != key.body_digest:
             raise WrongState(f"the idempotency key {key.key!r} was used with another body, for {run}")
         return Started(await self._driver.state(run), is_new=False)
-
-    async def _take_files(self, definition: Workflow, inputs: dict[str, Any]) -> dict[str, Any]:
-        problems: list[InputProblem] = []
-        taken = {}
-        for name, value in inputs.items():
-            is_image = b'"format":"image"' in orjson.dumps(definition.inputs[name])
-            taken[name] = await self._walk(value, f"inputs.{name}", is_image, problems)
-        if problems:
-            raise InvalidInput(problems)
-        return taken
-
-    async def _walk(self, value: Any, at: str, is_image: bool, problems: list[InputProblem]) -> Any:
-        """Return *value* with every data URI replaced by an artifact reference."""
-        if isinstance(value, dict):
-            return {k: await self._walk(v, f"{at}.{k}", is_image, problems) for k, v in value.items()}
-        if isinstance(value, list):
-            return [await self._walk(v, f"{at}[{i}]", is_image, problems) for i, v in enumerate(value)]
-        if isinstance(value, str) and value.startswith(("data:", "artifact:sha256:")):
-            try:
-                return await self._take_file(value, is_image)
-            except ValueError as error:
-                problems.append(InputProblem(at, str(error)))
-        return value
 
     async def cancel(self, run: str, reason: str | None = None) -> RunState:
         """Ask a run to end. Errors: NotFound; WrongState when it has ended."""

@@ -437,6 +437,7 @@ class Operation:
                without one.
     *price*    credits that these parameters cost, where a price list says so.
     *priced*   a price list says what it costs, so that a budget can be kept; None: it costs nothing.
+    *files*    how many files a task with these parameters gives, at least and at most; None: nobody knows.
     """
 
     name: str
@@ -457,6 +458,7 @@ class Operation:
     poll_timeout_s: float | None = None
     price: Callable[[Any], float | None] = lambda params: None
     priced: bool | None = None
+    files: Callable[[Any], tuple[int, int]] | None = None
 
 
 class Budget(BaseModel):

@@ -86,7 +86,7 @@ class Images:
         elif image.startswith("artifact:"):
             source = await self._held(image.removeprefix("artifact:"), None)
         elif image.startswith("data:"):
-            source = _as_source(await self._stored(await self._decoded(image), None, keep))
+            source = _as_source(await self._stored(await self.decoded(image), None, keep))
         elif accepts.url:
             return PreparedUrl(image)
         else:
@@ -99,7 +99,7 @@ class Images:
 
         Errors:  ImageProblem when it is no data URI that can be read; StoreUnavailable.
         """
-        return await self._stored(await self._decoded(value), None, None)
+        return await self._stored(await self.decoded(value), None, None)
 
     # --- where images come from ---------------------------------------------------------------
 
@@ -128,7 +128,8 @@ class Images:
             f"the image could not be fetched: its server answered {reply.status}",
         )
 
-    async def _decoded(self, uri: str) -> bytes:
+    async def decoded(self, uri: str) -> bytes:
+        """Return the bytes of a data URI. Errors: ImageProblem when it is none that can be read."""
         if len(uri) < _IN_THREAD_BYTES:
             return _decode(uri, self._bytes_max)
         return await asyncio.to_thread(_decode, uri, self._bytes_max)

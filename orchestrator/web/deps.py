@@ -11,6 +11,7 @@ from orchestrator.clock import Clock
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
+from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
@@ -38,6 +39,7 @@ class Deps:
     """
 
     runs: Runs
+    dry_runs: DryRuns
     jobs: Jobs
     decisions: Decisions
     deliveries: Deliveries

@@ -26,6 +26,7 @@ class StartRun(bodies.Body):
     workflow: str = Field(min_length=1, max_length=255)
     inputs: dict[str, Any] = Field(default_factory=dict)
     labels: dict[_LabelName, _LabelValue] = Field(default_factory=dict, max_length=50)
+    dry_run: bool = False
 
 
 class CancelRun(bodies.Body):
@@ -44,11 +45,13 @@ async def start(request: web.Request) -> web.Response:
     """
     Start a run: 201, and 200 where an idempotency key found the run that an earlier call made.
 
-    Both carry the run and its Location.
+    Both carry the run and its Location. With `dry_run`: 200 with what a run would do; none is started.
     """
     deps = request.app[DEPS]
     key = _key(request)
     body = await bodies.read(request, StartRun, bytes_max=deps.run_bytes_max)
+    if body.dry_run:
+        return json_reply(await deps.dry_runs.look(body.workflow, body.inputs, body.labels))
     started = await deps.runs.start(body.workflow, body.inputs, body.labels, key)
     shown = await _show(deps, started.state)
     location = f"{PREFIX}/runs/{started.state.id}"

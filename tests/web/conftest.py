@@ -20,6 +20,7 @@ from orchestrator.operations.budgets import Budgets
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
+from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
 from orchestrator.operations.runs import Runs
@@ -165,8 +166,16 @@ def deps(
             raise ValueError("this is no image")
         return text
 
+    connections = Connections(
+        limits.overview,
+        Ledger(store, limits.pauses, clock),
+        world.check,
+        Budgets(plans.connectors, store, clock).of,
+        clock,
+    )
     return Deps(
         runs=Runs(worker, store, library, take_file, SystemClock()),
+        dry_runs=DryRuns(library, plans, connections, take_file),
         jobs=Jobs(worker, store),
         decisions=Decisions(worker, store, store, plans),
         deliveries=Deliveries(store, SystemClock()),
@@ -179,13 +188,7 @@ def deps(
         folder=folder,
         clock=SystemClock(),
         ready=world.ready,
-        connections=Connections(
-            limits.overview,
-            Ledger(store, limits.pauses, clock),
-            world.check,
-            Budgets(plans.connectors, store, clock).of,
-            clock,
-        ),
+        connections=connections,
         rejects=lambda: world.rejects,
         last_check=world.checks.get,
         run_bytes_max=100_000,

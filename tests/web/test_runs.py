@@ -39,6 +39,28 @@ async def test_a_run_is_started_and_can_be_found_where_the_answer_says(client: C
     assert await (await client.get(answer.headers["Location"])).json() == run
 
 
+async def test_a_dry_run_tells_what_would_be_done_and_leaves_nothing(client: Client) -> None:
+    answer = await client.post("/api/v1/runs", json=BODY | {"dry_run": True})
+
+    found = await answer.json()
+    assert answer.status == 200
+    assert (found["dry_run"], found["possible"], found["stages"]) == (True, True, [["model"]])
+    assert found["credits"] == {"pizi": {"min": 0, "max": None}}
+    assert (await (await client.get("/api/v1/runs")).json())["items"] == []
+
+
+async def test_a_dry_run_refuses_the_inputs_that_a_run_would_refuse(client: Client) -> None:
+    body = {"workflow": "portrait", "dry_run": True, "inputs": {"gender": "x", "photo": "data:,x"}}
+
+    answer = await client.post("/api/v1/runs", json=body)
+
+    assert answer.status == 422
+    assert {error["location"] for error in (await answer.json())["errors"]} == {
+        "inputs.title",
+        "inputs.gender",
+    }
+
+
 async def test_the_same_key_gives_the_same_run_and_says_so(client: Client) -> None:
     first = await client.post("/api/v1/runs", json=BODY, headers={"Idempotency-Key": "order-7"})
     second = await client.post("/api/v1/runs", json=BODY, headers={"Idempotency-Key": "order-7"})

@@ -59,6 +59,7 @@ def _generate(settings: PixzaSettings) -> Operation:
         spends=True,
         price=partial(_price, settings),
         priced=True,
+        files=lambda params: (1, 1),
     )
 
 

@@ -75,6 +75,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             timeout_s=3600.0,
             price=lambda params: price(settings.prices, "create_model", params.model_dump()),
             priced="create_model" in settings.prices,
+            files=lambda params: (1, 1),
         ),
         Operation(
             name="create_pictures",
@@ -92,6 +93,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
                 settings.prices, "create_pictures", params.model_dump() | {"variants": params.pictures}
             ),
             priced="create_pictures" in settings.prices,
+            files=lambda params: (params.pictures, params.pictures),
         ),
     )
 

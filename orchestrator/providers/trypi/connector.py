@@ -49,6 +49,7 @@ def _generate(settings: TrypiSettings) -> Operation:
         poll_timeout_s=POLL_TIMEOUT_S,
         price=lambda params: price(settings.prices, "generate_avatar", params.model_dump()),
         priced="generate_avatar" in settings.prices,
+        files=lambda params: (1, 1),
     )
 
 
