@@ -71,6 +71,9 @@ log = telemetry.logger()
 GRACE_BEYOND_REQUEST_S = 5.0
 """An orderly stop waits for submits in flight as long as the slowest request may take, and this."""
 
+DURATIONS_READ = 2_000
+"""So many of the latest jobs say at a start how long tasks usually take."""
+
 LISTENERS_STOP_S = 2.0
 """How long requests that are being answered may still take when the server stops."""
 
@@ -291,6 +294,8 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
         if connection in app.connectors:
             limits.slot(connection, count)
     await parts.ledger.load()
+    durations = await store.durations(called_back=app.public_url is not None, limit=DURATIONS_READ)
+    parts.plans.usual.learn_all(durations)
     await _recover(store, parts.worker, parts.numbers, list(app.connectors))
     loops = _loops(parts.scheduler, parts.intake, parts.ledger, parts.checkups)
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]

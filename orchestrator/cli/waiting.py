@@ -1,5 +1,6 @@
 """`orchestrator waiting`: the waiting board, every job that waits for the outside world."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
@@ -28,11 +29,33 @@ def waiting(client: Client, limit: int, as_json: bool) -> None:
             f"{item['connection']}/{item['operation']}",
             item["waiting_for"],
             render.took({"started_at": item["since"]}, now),
+            _usual(item["usual_duration"]),
             render.local(item["last_check_at"]),
             render.local(item["next_check_at"]),
             render.local(item["deadline_at"]),
+            render.amount(item["credits_held"]),
         )
         for item in items
     ]
-    columns = ("job", "step", "operation", "waits for", "for", "last check", "next check", "deadline")
+    columns = (
+        "job",
+        "step",
+        "operation",
+        "waits for",
+        "for",
+        "usually",
+        "last check",
+        "next check",
+        "deadline",
+        "credits",
+    )
     render.show_list(columns, rows, "nothing waits")
+
+
+def _usual(duration: Mapping[str, float] | None) -> str:
+    """Return what half of such tasks and nearly all of them take."""
+    from orchestrator.cli import render
+
+    if duration is None:
+        return ""
+    return f"{render.duration(duration['p50'])} to {render.duration(duration['p95'])}"

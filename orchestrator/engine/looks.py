@@ -16,7 +16,7 @@ def first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
         return min(operation.due_at(job), deadline_at) if operation.waits == "timer" else deadline_at
     if not operation.checks:
         return None
-    after_s = operation.first_check_s if poll_s is None else min(poll_s, operation.first_check_s)
+    after_s = operation.first_look_s if poll_s is None else min(poll_s, operation.first_look_s)
     return _not_after_deadline(draft, job, draft.at + int(after_s * SECOND))
 
 

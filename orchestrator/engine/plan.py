@@ -33,6 +33,8 @@ class PlannedOperation(Protocol):
     An operation with the settings of its connection. Durations in seconds.
 
     *timeout_s*     None: it may take as long as its run.
+    *first_look_s*  when a task is looked at first: when most like it are done, *first_check_s* where
+                    nobody knows when that is.
     *budget*        of its connection; None where there is none.
 
     *costs*         it costs credits.
@@ -57,6 +59,11 @@ class PlannedOperation(Protocol):
     max_check_interval_s: float
     uncertain_grace_s: float
     poll_s: float
+
+    @property
+    def first_look_s(self) -> float:
+        """When to look at a task that was accepted just now; see above."""
+        ...
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         """Say what is wrong with the evaluated parameters, or nothing."""

@@ -18,6 +18,7 @@ from orchestrator.durations import seconds
 from orchestrator.engine.plan import Budget, DeadlineDecides, Plan, Waits
 from orchestrator.engine.state import Job
 from orchestrator.errors import NotFound
+from orchestrator.operations.usual import UsualDurations
 from orchestrator.outcomes import Callback, CallbackMeaning, SubmitOutcome, Unreadable
 from orchestrator.providers.base import (
     Connector,
@@ -68,8 +69,18 @@ class Sending:
 class Planned:
     """One operation of one connection, as the engine and the runtime use it. See `engine.plan`."""
 
-    def __init__(self, connector: Connector, operation: Operation, sending: Sending) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        operation: Operation,
+        sending: Sending,
+        *,
+        name: str = "",
+        usual: UsualDurations | None = None,
+    ) -> None:
+        """*name*: the connection's; *usual*: what is known of how long its tasks take."""
         settings = connector.settings
+        self._name, self._usual = name, usual or UsualDurations()
         self.operation = operation
         self.connector = connector
         self.sending = sending
@@ -89,6 +100,21 @@ class Planned:
         self.poll_s = operation.poll_s or self.max_check_interval_s
         # The parameters that were checked last, and their model: the job that follows needs it at once.
         self._checked: tuple[Mapping[str, Any] | None, Any] = (None, None)
+
+    @property
+    def first_look_s(self) -> float:
+        """
+        When to look at a task first, in seconds after it was accepted.
+
+        Where a callback will tell, it is overdue when nearly all like it were done, and a little later;
+        where none can come, half of them are.
+        """
+        usual = self._usual.of(self._name, self.operation.name) if self.waits == "hint" else None
+        if usual is None:
+            return self.first_check_s
+        after_s = usual.p95 * 1.25 + 1.0 if self.sending.callbacks else usual.p50 * 0.8
+        longest_s = min(self.max_check_interval_s, (self.timeout_s or self.max_check_interval_s) / 2)
+        return max(min(after_s, longest_s), 1.0)
 
     def problem(self, params: Mapping[str, Any]) -> str | None:
         """Say everything that is wrong with the evaluated parameters, or nothing."""
@@ -178,10 +204,13 @@ def dotted(problem: ParamProblem) -> str:
 
 
 class Plans:
-    """Makes plans, and remembers the plan of every digest it was asked for."""
+    """Makes plans, and remembers the plan of every digest it was asked for. *usual*: see `UsualDurations`."""
 
-    def __init__(self, connectors: Mapping[str, Connector], sending: Sending) -> None:
-        self.connectors = connectors
+    def __init__(
+        self, connectors: Mapping[str, Connector], sending: Sending, usual: UsualDurations | None = None
+    ) -> None:
+        self.usual = usual or UsualDurations()
+        self.connectors, self.callbacks = connectors, sending.callbacks
         self._sending = sending
         self._planned: dict[tuple[str, str], Planned] = {}
         self._plans: dict[str, Plan] = {}
@@ -222,7 +251,8 @@ class Plans:
         key = connection, operation
         if key not in self._planned:
             connector = self.connectors[connection]
-            self._planned[key] = Planned(connector, connector.operations[operation], self._sending)
+            found = connector.operations[operation]
+            self._planned[key] = Planned(connector, found, self._sending, name=connection, usual=self.usual)
         return self._planned[key]
 
     def _for(self, step: Step) -> Planned:

@@ -11,6 +11,7 @@ from orchestrator.engine.state import Instance, Job, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
 from orchestrator.operations.requests import as_sent
+from orchestrator.operations.usual import Usual
 from orchestrator.store.connections import STREAM
 from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
@@ -151,8 +152,12 @@ def job(row: JobRow, history: Sequence[Recorded], deliveries: Sequence[str]) -> 
     }
 
 
-def waiting(row: JobRow, last_check_at: int | None) -> Object:
-    """Return an open job as the waiting board shows it."""
+def waiting(row: JobRow, last_check_at: int | None, usual: Usual | None) -> Object:
+    """
+    Return an open job as the waiting board shows it.
+
+    Shape:   `usual_duration` {"p50", "p95"} in seconds; `credits_held` is what it may have to be paid.
+    """
     return {
         "job": row.id,
         "run": row.run,
@@ -168,6 +173,8 @@ def waiting(row: JobRow, last_check_at: int | None) -> Object:
         "last_check_at": rfc3339(last_check_at),
         "next_check_at": rfc3339(row.wake_at),
         "deadline_at": rfc3339(row.deadline_at),
+        "usual_duration": None if usual is None else {"p50": usual.p50, "p95": usual.p95},
+        "credits_held": row.reserved or None,
     }
 
 

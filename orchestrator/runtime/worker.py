@@ -46,6 +46,7 @@ from orchestrator.store.projection import holds_slot, job_row, run_row
 from orchestrator.store.rows import Append, IdempotencyKey, Settled
 from orchestrator.store.schedule import Schedule
 from orchestrator.store.views import Views
+from orchestrator.times import SECOND
 
 log = structlog.get_logger()
 
@@ -343,7 +344,7 @@ class Worker:
         for job in jobs:
             self.run_of[job.id] = run
             self._count(before.jobs.get(job.id) if before is not None else None, job)
-        self._note_refusals(state, batch.events)
+        self._note(state, batch.events)
         for job_id, wake_at in batch.postponed.items():
             await self.store.postpone(job_id, wake_at)
         for effect in due_effects(jobs, lambda job: plan.operations[job.step]):
@@ -363,10 +364,19 @@ class Worker:
             if held and self.limits.is_waited_for(after.connection):
                 self.performer.freed()
 
-    def _note_refusals(self, state: RunState, events: Sequence[e.Event]) -> None:
+    def _note(self, state: RunState, events: Sequence[e.Event]) -> None:
+        """Tell the limits of refusals, and learn how long tasks take."""
         for event in events:
-            if type(event) is e.JobRejected and event.wait and event.due_at is not None:
+            if type(event) is e.JobSucceeded:
+                self._learn(state.jobs[event.job])
+            elif type(event) is e.JobRejected and event.wait and event.due_at is not None:
                 self.limits.refused(state.jobs[event.job].connection, event.error, event.due_at)
+
+    def _learn(self, job: Job) -> None:
+        # Where callbacks come, what was found by a look says only how long nobody looked.
+        if job.submitted_at is not None and (job.deliveries or not self.plans.callbacks):
+            duration_s = ((job.finished_at or job.submitted_at) - job.submitted_at) / SECOND
+            self.plans.usual.learn(job.connection, job.operation, duration_s)
 
     # --- states ---
 

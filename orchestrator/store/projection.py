@@ -46,6 +46,7 @@ def job_row(run: str, job: Job) -> JobRow:
         finished_at=job.finished_at,
         credits=job.credits,
         error=_json(job.error),
+        reserved=job.reserved,
     )
 
 

@@ -47,7 +47,11 @@ class RunRow:
 
 @dataclass(slots=True, kw_only=True)
 class JobRow:
-    """One job. *lane* and *wake_at* say what is due next and when; both None: nothing, ever."""
+    """
+    One job. *lane* and *wake_at* say what is due next and when; both None: nothing, ever.
+
+    *reserved*: credits that it has or may have cost.
+    """
 
     id: str
     run: str
@@ -66,6 +70,7 @@ class JobRow:
     finished_at: int | None
     credits: float | None
     error: bytes | None
+    reserved: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -33,6 +33,15 @@ class Views(Protocol):
         limit: int = 50,
     ) -> Sequence[JobRow]: ...
 
+    async def durations(self, *, called_back: bool, limit: int) -> Sequence[tuple[str, str, float]]:
+        """
+        Return how long the latest *limit* jobs that succeeded took, the oldest first.
+
+        Shape:   (connection, operation, seconds from the submit's answer to the result); *called_back*:
+                 only those that got a callback.
+        """
+        ...
+
     async def run_of_job(self, job: str) -> str | None:
         """Return the run that a job belongs to."""
         ...

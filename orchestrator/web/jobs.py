@@ -1,5 +1,6 @@
 """Jobs: list them, look at one with what was sent and what came back, settle one, and the waiting board."""
 
+from functools import partial
 from typing import get_args
 
 from aiohttp import web
@@ -89,7 +90,12 @@ async def waiting(request: web.Request) -> web.Response:
     query.check()
     deps = request.app[DEPS]
     rows = await deps.schedule.open_jobs(sorted(OPEN), after=after or "", limit=limit + 1)
-    return paging.page(rows, limit, lambda row: shapes.waiting(row, deps.last_check(row.id)))
+    return paging.page(rows, limit, partial(_waiting, deps))
+
+
+def _waiting(deps: Deps, row: JobRow) -> shapes.Object:
+    usual = deps.plans.usual.of(row.connection, row.operation)
+    return shapes.waiting(row, deps.last_check(row.id), usual)
 
 
 ROUTES = (

@@ -104,6 +104,10 @@ class Op:
     rests_s: float = 3600.0
     default: DeadlineDecides = "fail"
 
+    @property
+    def first_look_s(self) -> float:
+        return self.first_check_s
+
     def problem(self, params: Mapping[str, Any]) -> str | None:
         return "colour: is not one of red, blue" if params.get("colour") == "loud" else None
 

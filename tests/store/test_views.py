@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from orchestrator.store.rows import Append, JobRow, RunRow
+from orchestrator.store.rows import Append, Delivery, JobRow, RunRow
 from orchestrator.store.sqlite import SqliteStore
 from orchestrator.store.views import Views
 
@@ -115,3 +115,27 @@ async def test_a_reader_sees_what_was_committed(store: SqliteStore, append: Make
 
         assert (await store.runs(limit=1))[0].id == f"run_{n:03}"
         assert len(await store.read(f"run_{n:03}")) == 1
+
+
+async def test_the_durations_of_the_latest_jobs_are_told_the_oldest_first(
+    store: SqliteStore,
+    append: Callable[..., Append],
+    job_row: Callable[..., JobRow],
+    delivery: Callable[..., Delivery],
+) -> None:
+    done = {"status": "succeeded", "submitted_at": 1_000_000}
+    rows = [
+        job_row(1, finished_at=9_000_000, **done),
+        job_row(2, finished_at=3_500_000, **done),
+        job_row(3, finished_at=4_000_000, **done),
+        job_row(4, status="failed", submitted_at=1, finished_at=9),
+        job_row(5, status="succeeded", finished_at=9),
+    ]
+    await store.append(append(1, parts={"jobs": rows}))
+    await store.put(delivery(1, job="job_003"))
+
+    assert await store.durations(called_back=False, limit=3) == [
+        ("pizi", "pictures", 2.5),
+        ("pizi", "pictures", 3.0),
+    ]
+    assert await store.durations(called_back=True, limit=9) == [("pizi", "pictures", 3.0)]

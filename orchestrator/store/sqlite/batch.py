@@ -321,4 +321,5 @@ def _job_row(n: int, j: JobRow) -> Row:
         j.finished_at,
         j.credits,
         j.error,
+        j.reserved,
     )

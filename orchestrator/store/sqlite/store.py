@@ -334,6 +334,10 @@ class SqliteStore:
             return _jobs(await self._list("jobs_of_run", run=run, **asked))
         return _jobs(await self._list("jobs" if status is None else "jobs_of_status", **asked))
 
+    async def durations(self, *, called_back: bool, limit: int) -> Sequence[tuple[str, str, float]]:
+        rows = await self._list("durations", called_back=called_back, limit=limit)
+        return [(connection, operation, micros / 1e6) for connection, operation, micros in reversed(rows)]
+
     async def run_of_job(self, job: str) -> str | None:
         run: str | None = _single(await self._read("run_of_job", job=job))
         return run

@@ -56,13 +56,13 @@ INSERT INTO events (run, version, type, at, subject, schema, data) VALUES (?, ?,
 -- name: put_jobs
 -- A job's projection; what it was created as never changes.
 INSERT INTO jobs (id, run, step, "index", attempt, connection, operation, status, task_id, lane, wake_at,
-                  deadline_at, created_at, submitted_at, finished_at, credits, error)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  deadline_at, created_at, submitted_at, finished_at, credits, error, reserved)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
   status = excluded.status, task_id = excluded.task_id, lane = excluded.lane,
   wake_at = excluded.wake_at, deadline_at = excluded.deadline_at,
   submitted_at = excluded.submitted_at, finished_at = excluded.finished_at,
-  credits = excluded.credits, error = excluded.error;
+  credits = excluded.credits, error = excluded.error, reserved = excluded.reserved;
 
 -- name: put_numbers
 -- A counter only ever grows.
@@ -348,7 +348,8 @@ SELECT min(wake_at) FROM (
 -- name: open_jobs
 -- Statuses are a JSON list.
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
-       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
+       j.reserved
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.status IN (SELECT value FROM json_each(:statuses)) AND j.id > :after
 ORDER BY j.id LIMIT :limit;
@@ -416,20 +417,23 @@ ORDER BY r.id DESC LIMIT :limit;
 
 -- name: job
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
-       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
+       j.reserved
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.id = :job;
 
 -- name: jobs
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
-       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
+       j.reserved
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.id < :before AND (:connection IS NULL OR j.connection = :connection)
 ORDER BY j.id DESC LIMIT :limit;
 
 -- name: jobs_of_run
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
-       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
+       j.reserved
 FROM runs r CROSS JOIN jobs j ON j.run = r.n
 WHERE r.id = :run AND j.id < :before
   AND (:status IS NULL OR j.status = :status) AND (:connection IS NULL OR j.connection = :connection)
@@ -437,11 +441,20 @@ ORDER BY j.id DESC LIMIT :limit;
 
 -- name: jobs_of_status
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
-       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
+       j.reserved
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.status = :status AND j.id < :before
   AND (:connection IS NULL OR j.connection = :connection)
 ORDER BY j.id DESC LIMIT :limit;
+
+-- name: durations
+-- Of the latest jobs that succeeded; the limit is on those that are read, so that it costs the same for ever.
+SELECT latest.connection, latest.operation, latest.finished_at - latest.submitted_at
+FROM (SELECT id, connection, operation, submitted_at, finished_at
+      FROM jobs WHERE status = 'succeeded' ORDER BY id DESC LIMIT :limit) latest
+WHERE latest.submitted_at IS NOT NULL
+  AND (NOT :called_back OR EXISTS (SELECT 1 FROM deliveries d WHERE d.job = latest.id));
 
 -- name: run_of_job
 SELECT r.id FROM jobs j JOIN runs r ON r.n = j.run WHERE j.id = :job;

@@ -107,6 +107,7 @@ CREATE TABLE jobs (
   finished_at  INTEGER,
   credits      REAL,
   error        BLOB,
+  reserved     REAL NOT NULL DEFAULT 0,
   CHECK (wake_at IS NULL OR lane IS NOT NULL)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_run ON jobs (run);
