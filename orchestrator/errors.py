@@ -64,20 +64,25 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with a file, at a place a person can go to. Lines and columns count from 1."""
+    """
+    One thing wrong with a file, at a place a person can go to.
+
+    Shape:   lines and columns count from 1; without them it is the file as a whole.
+    """
 
     message: str
     location: str = ""
     file: str = ""
-    line: int = 1
-    column: int = 1
+    line: int | None = None
+    column: int | None = None
     hint: str | None = None
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         warning = "warning: " if self.severity == "warning" else ""
-        return f"{self.file}:{self.line}:{self.column}: {warning}{self.message}{hint}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {warning}{self.message}{hint}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """From the text of a definition to a workflow, or to everything that is wrong with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -9,28 +9,48 @@ import orjson
 from orchestrator.definition import graph
 from orchestrator.definition.catalog import Catalog, Secrets
 from orchestrator.definition.checks import check_graph, check_uses, check_values
+from orchestrator.definition.children import (
+    Signature,
+    Signatures,
+    check_children,
+    signature_of,
+    with_outputs,
+)
 from orchestrator.definition.policy_checks import check_budget, check_group
 from orchestrator.definition.reading import Draft, StepDraft, read_draft
 from orchestrator.definition.report import Report
 from orchestrator.definition.trigger_checks import check_notify, check_triggers
 from orchestrator.definition.workflow import Step, Workflow
-from orchestrator.definition.yaml_document import Document, Unreadable, read
+from orchestrator.definition.yaml_document import Document, Place, Unreadable, read
 from orchestrator.errors import DefinitionError, Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a file gave: errors and warnings, and a workflow if there is no error."""
+    """
+    What a file gave: errors and warnings, and a workflow if there is no error.
+
+    *name_at*: where its name stands.
+    """
 
     workflow: Workflow | None
     problems: tuple[Problem, ...]
+    name_at: Place = field(default_factory=Place)
 
 
-def load(text: str, *, file: str, catalog: Catalog, secrets: Secrets | None = None) -> Loaded:
+def load(
+    text: str,
+    *,
+    file: str,
+    catalog: Catalog,
+    secrets: Secrets | None = None,
+    others: Signatures | None = None,
+) -> Loaded:
     """
     Return the workflow that *text* defines, checked against *catalog*; *file* is what problems call it.
 
-    *secrets* None: it is not known which are configured, so any name will do.
+    *secrets* None: it is not known which are configured, so any name will do. *others* None: likewise for
+    the workflows that it names.
     """
     try:
         document = read(text)
@@ -47,13 +67,26 @@ def load(text: str, *, file: str, catalog: Catalog, secrets: Secrets | None = No
     draft = read_draft(document.data, report)
     check_graph(draft, report)
     operations = check_uses(draft, catalog, report)
+    if others is not None:
+        check_children(draft, others, report)
+        operations |= with_outputs(draft, operations, others)
     check_values(draft, operations, report)
     check_budget(draft, operations, catalog, report)
     check_group(draft, report)
-    check_triggers(draft, secrets, report)
+    check_triggers(draft, secrets, others or {}, report)
     check_notify(draft.notify, secrets, report)
     workflow = None if report.has_errors else _workflow(draft, canonical(document.data))
-    return Loaded(workflow, report.problems)
+    return Loaded(workflow, report.problems, document.value(("name",)))
+
+
+def survey(text: str) -> Signature | None:
+    """Return what other workflows may know of the one that *text* defines, as far as it can be read."""
+    try:
+        document = read(text)
+    except Unreadable:
+        return None
+    draft = read_draft(document.data, Report(document, ""))
+    return signature_of(draft) if draft.name else None
 
 
 def parse(source: str) -> Workflow:

@@ -1,6 +1,6 @@
 """What the names in an expression stand for at one place of a definition, and of which type that is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from orchestrator.definition.catalog import OperationSpec
@@ -65,24 +65,27 @@ OF_ANSWER: Mapping[str, Type] = {
 OF_HOOK: Mapping[str, Type] = {"body": UNKNOWN, "query": typed(_TEXTS), "headers": typed(_TEXTS)}
 """A request that came."""
 
-OF_RUN_TRIGGER: Mapping[str, Type] = {
-    "run": typed(
-        {
-            "type": "object",
-            "properties": {
-                "id": {"type": "string"},
-                "workflow": {"type": "string"},
-                "status": {"enum": list(get_args(EndStatus))},
-                "inputs": {},
-                "outputs": {},
-                "labels": _TEXTS,
-                "error": {},
-            },
-        },
-        closed=True,
-    )
-}
-"""A run that ended."""
+
+def of_ended_run(inputs: Iterable[str] | None, outputs: Iterable[str] | None) -> Mapping[str, Type]:
+    """Return what there is of a run that ended; None: nobody knows which inputs or outputs it has."""
+    properties = {
+        "id": {"type": "string"},
+        "workflow": {"type": "string"},
+        "status": {"enum": list(get_args(EndStatus))},
+        "inputs": _fields(inputs),
+        "outputs": _fields(outputs),
+        "labels": _TEXTS,
+        "error": ERROR,
+    }
+    return {"run": typed({"type": "object", "properties": properties}, closed=True)}
+
+
+def _fields(names: Iterable[str] | None) -> Mapping[str, Any]:
+    if names is None:
+        return {}
+    properties = dict.fromkeys(names, True)
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
 
 OF_GROUP: Mapping[str, Type] = {
     "run": typed({"type": "object", "properties": {"id": {"type": "string"}, "labels": _TEXTS}}, closed=True)

@@ -30,7 +30,7 @@ STEP_KEYS = (
     "continue_on_error", "fail_fast", "on_uncertain",
 )  # fmt: skip
 
-HTTP = (CORE, "http")
+HTTP, RUN_WORKFLOW = (CORE, "http"), (CORE, "run_workflow")
 DEFERRED = ("result", "artifacts")
 """The parameters of a request of the author's own that are evaluated when its answer is there."""
 

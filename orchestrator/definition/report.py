@@ -19,7 +19,7 @@ class Report:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Every problem, from the top of the file to its end."""
-        return tuple(sorted(self._problems, key=lambda p: (p.line, p.column)))
+        return tuple(sorted(self._problems, key=lambda p: (p.line or 0, p.column or 0)))
 
     @property
     def has_errors(self) -> bool:

@@ -5,8 +5,9 @@ from typing import Any
 
 from orchestrator import cron
 from orchestrator.definition.catalog import Secrets
+from orchestrator.definition.children import Signatures
 from orchestrator.definition.input_schemas import complaints
-from orchestrator.definition.names import OF_HOOK, OF_RUN_TRIGGER, Names
+from orchestrator.definition.names import OF_HOOK, Names, of_ended_run
 from orchestrator.definition.policies import NotifyDraft
 from orchestrator.definition.reading import Draft
 from orchestrator.definition.references import check_references
@@ -21,7 +22,7 @@ from orchestrator.definition.yaml_document import Path
 _NOT_GIVEN, _GIVE = "this trigger does not give it", "name it below `inputs:`, or give it a default"
 
 
-def check_triggers(draft: Draft, secrets: Secrets | None, report: Report) -> None:
+def check_triggers(draft: Draft, secrets: Secrets | None, others: Signatures, report: Report) -> None:
     """Check everything that starts runs; *secrets* None: nobody knows which there are."""
     if draft.triggers.webhook is not None:
         _check_webhook(draft, draft.triggers.webhook, secrets, report)
@@ -30,8 +31,10 @@ def check_triggers(draft: Draft, secrets: Secrets | None, report: Report) -> Non
     if draft.triggers.schedules:
         hint = "give it a default, or required: false"
         _check_needed(("triggers", "schedule"), {}, "a schedule gives no inputs", hint, draft, report)
-    names = Names(draft, {}, besides=OF_RUN_TRIGGER)
     for path, run in draft.triggers.runs:
+        other = others.get(run.workflow)
+        ended = of_ended_run(*(None, None) if other is None else (other.inputs, other.outputs))
+        names = Names(draft, {}, besides=ended)
         _check_inputs((*path, "inputs"), _templates(run.inputs), draft, names, report)
         _check_needed(path, run.inputs, _NOT_GIVEN, _GIVE, draft, report)
 

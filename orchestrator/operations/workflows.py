@@ -1,13 +1,14 @@
 """The definitions that runs can be started of: read from a folder, all their problems told at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from orchestrator.definition.catalog import Catalog, Secrets
-from orchestrator.definition.loader import load
+from orchestrator.definition.children import Signatures
+from orchestrator.definition.loader import load, survey
 from orchestrator.definition.workflow import Workflow
 from orchestrator.errors import NotFound, Problem
 from orchestrator.signatures import key_of
@@ -17,11 +18,16 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a folder or a list of files holds. *files*: which file each workflow came from."""
+    """
+    What a folder or a list of files holds.
+
+    *files*: which file each workflow came from; *signatures*: of all that have a name, wrong ones too.
+    """
 
     workflows: Mapping[str, Workflow]
     files: Mapping[str, Path]
     problems: Sequence[Problem]
+    signatures: Signatures
 
     @property
     def errors(self) -> list[Problem]:
@@ -33,30 +39,40 @@ def read(paths: Sequence[Path], catalog: Catalog, secrets: Secrets | None = None
     Read every definition among *paths*; a folder stands for the YAML files in it.
 
     Shape:   a file with an error gives no workflow; a name that is taken is an error of the later file.
+             Files that come together have to hold the workflows that they name; one alone need not.
     """
+    problems: list[Problem] = []
+    texts = dict(_texts(_files(paths, problems), problems))
+    known = {found.name: found for text in texts.values() if (found := survey(text)) is not None}
+    others = None if len(paths) == 1 and paths[0].is_file() else known
     workflows: dict[str, Workflow] = {}
     files: dict[str, Path] = {}
-    problems: list[Problem] = []
-    for path in _files(paths, problems):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            problems.append(Problem(file=str(path), message="is not UTF-8 text"))
-            continue
-        except OSError as error:
-            problems.append(Problem(file=str(path), message=f"cannot be read: {error.strerror}"))
-            continue
-        loaded = load(text, file=str(path), catalog=catalog, secrets=secrets)
+    for path, text in texts.items():
+        loaded = load(text, file=str(path), catalog=catalog, secrets=secrets, others=others)
         problems.extend(loaded.problems)
         workflow = loaded.workflow
         if workflow is None:
             continue
         if workflow.name in files:
             message = f"the name '{workflow.name}' is taken by {files[workflow.name]}"
-            problems.append(Problem(file=str(path), location="name", message=message))
+            at = loaded.name_at
+            problem = Problem(
+                file=str(path), line=at.line, column=at.column, location="name", message=message
+            )
+            problems.append(problem)
             continue
         workflows[workflow.name], files[workflow.name] = workflow, path
-    return Found(workflows, files, problems)
+    return Found(workflows, files, problems, known)
+
+
+def _texts(files: Sequence[Path], problems: list[Problem]) -> Iterator[tuple[Path, str]]:
+    for path in files:
+        try:
+            yield path, path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            problems.append(Problem(file=str(path), message="is not UTF-8 text"))
+        except OSError as error:
+            problems.append(Problem(file=str(path), message=f"cannot be read: {error.strerror}"))
 
 
 def known_secrets(secrets: Mapping[str, SecretStr]) -> Secrets:
@@ -90,7 +106,7 @@ class Library:
     def __init__(self, paths: Sequence[Path], catalog: Catalog, secrets: Secrets | None = None) -> None:
         self.catalog, self._secrets = catalog, secrets
         self._paths = paths
-        self._found = Found({}, {}, ())
+        self._found = Found({}, {}, (), {})
 
     def reload(self) -> Found:
         """
@@ -109,12 +125,14 @@ class Library:
             {**found.workflows, **kept},
             {**found.files, **{name: before.files[name] for name in kept}},
             found.problems,
+            found.signatures,
         )
         return found
 
     def check(self, text: str) -> Sequence[Problem]:
         """Return everything wrong with a definition that is in no file yet; nothing is kept."""
-        return load(text, file="", catalog=self.catalog, secrets=self._secrets).problems
+        others = self._found.signatures
+        return load(text, file="", catalog=self.catalog, secrets=self._secrets, others=others).problems
 
     def get(self, name: str) -> Workflow:
         """Return a workflow. Errors: NotFound, naming those there are."""

@@ -68,7 +68,7 @@ def test_a_good_file_ends_with_0_and_nothing_to_read(call: Any) -> None:
 def test_a_picture_is_told_to_be_no_text(call: Any, folder: Path) -> None:
     (folder / "shirt.yaml").write_bytes(b"\x89PNG\r\n")
 
-    assert call("validate", "shirt.yaml").stdout == "shirt.yaml:1:1: is not UTF-8 text\n"
+    assert call("validate", "shirt.yaml").stdout == "shirt.yaml: is not UTF-8 text\n"
 
 
 def test_a_folder_without_workflows_is_not_taken_for_good(call: Any, folder: Path) -> None:
@@ -134,3 +134,33 @@ def test_the_shipped_workflows_are_good(call: Any) -> None:
     done = call("validate", str(SHIPPED), "--strict")
 
     assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_files_that_come_together_know_each_other(call: Any, folder: Path) -> None:
+    step = "{uses: core/run_workflow, with: {workflow: god}}"
+    (folder / "bad.yaml").write_text(f"name: bad\nsteps: {{s: {step}}}\n")
+
+    together, alone = call("validate", "."), call("validate", "bad.yaml")
+
+    assert together.stdout == "bad.yaml:2:55: there is no workflow 'god' (did you mean 'good'?)\n"
+    assert (alone.exit_code, alone.stdout) == (0, "")
+
+
+def test_a_name_that_is_taken_is_told_where_it_stands(call: Any, folder: Path) -> None:
+    (folder / "twin.yaml").write_text(GOOD)
+
+    done = call("validate", "good.yaml", "twin.yaml")
+
+    assert done.stdout == "twin.yaml:1:7: the name 'good' is taken by good.yaml\n"
+
+
+def test_secrets_are_asked_for_where_there_are_settings(call: Any, folder: Path) -> None:
+    hook = "triggers: {webhook: {verify: {scheme: token, secret: shp}}}\n"
+    (folder / "good.yaml").write_text(GOOD + hook)
+    without = call("validate", "good.yaml")
+    (folder / "orchestrator.toml").write_text('[secrets]\nshop = "long enough"\n')
+
+    configured = call("validate", "good.yaml")
+
+    assert without.stdout == ""
+    assert configured.stdout == "good.yaml:6:54: there is no secret 'shp' (did you mean 'shop'?)\n"

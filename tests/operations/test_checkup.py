@@ -43,7 +43,7 @@ def test_a_clock_that_nobody_could_be_asked_about_is_a_question() -> None:
 def test_of_many_problems_a_few_are_told_and_the_others_counted() -> None:
     problems = [Problem(message=f"wrong {n}", file="a.yaml") for n in range(12)]
 
-    found = checkup.workflows(Found({}, {}, problems))
+    found = checkup.workflows(Found({}, {}, problems, {}))
 
     assert len(found) == 6
     assert found[-1].message == "7 more problems"
