@@ -61,6 +61,9 @@ BUDGET_ASKED_AGAIN = 300_000_000
 
 _ENDS = (e.RunSucceeded, e.RunFailed, e.RunCancelled)
 
+TOGETHER = 100
+"""How many triggers of a run are decided in one go, while other runs and heartbeats wait for the loop."""
+
 JOBS_KEPT = 20_000
 """Of how many jobs the run is remembered; of others the store is asked."""
 
@@ -185,8 +188,7 @@ class Worker:
 
     async def _work(self, run: str, box: deque[_Item]) -> None:
         while box:
-            items = self._parked.pop(run, []) + list(box)
-            box.clear()
+            items = self._parked.pop(run, []) + [box.popleft() for _ in range(min(len(box), TOGETHER))]
             # An answer before the callbacks that wait for it: nothing else may come to take them up.
             items.sort(key=lambda item: item.kind is t.CallbackArrived)
             try:

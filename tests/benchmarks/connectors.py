@@ -154,6 +154,19 @@ def workflow(connection: str, steps: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+FAN = """
+name: fan
+inputs:
+  items: {type: integer}
+steps:
+  each:
+    for_each: ${{ range(inputs.items) }}
+    uses: verdict/make
+    with: {step: 1, after: "image ${{ item }}"}
+"""
+"""A definition of one step over a list."""
+
+
 def workflow_name(connection: str, steps: int) -> str:
     """Return the name of that definition."""
     return f"{connection}-{steps}"

@@ -27,6 +27,9 @@ from tests.benchmarks.subject import subject
 CONNECTIONS = 64
 IN_FLIGHT = 500
 CALL_BACK_S = 0.05
+LONG_LIST, SHORT_LIST = 1_000, 10
+AT_ONCE = 100
+"""Items that are in flight, be it of one run or of ten; so many of a list are by default."""
 
 UNLOADED_S = 0.002
 """
@@ -52,10 +55,13 @@ class Amount:
     runs: int = 1_500
     verdict_runs: int = 3_000
     links: int = 1_000
+    items: int = 4_000
 
     def reduced(self) -> "Amount":
         """Return about a tenth of it, for a quick look."""
-        return Amount(rounds=2, callbacks=2_000, processed=800, runs=500, verdict_runs=500, links=100)
+        return Amount(
+            rounds=2, callbacks=2_000, processed=800, runs=500, verdict_runs=500, links=100, items=4_000
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +262,41 @@ def _completed(stage: Stage, name: str, connection: str, total: int) -> list[Tur
         return turns
 
 
+# --- fan-out ---------------------------------------------------------------------------------
+
+
+def fanned_out(stage: Stage) -> list[Result]:
+    """B9: what an item of a list costs in processor time, in a long list and in a short one."""
+    with ExitStack() as stack:
+        tasks = stack.enter_context(Actor(provider))
+        server = stack.enter_context(stage.server(tasks.ask("url")))
+        tasks.ask("call_back_after", CALL_BACK_S)
+        turns = stage.turns(
+            "B9",
+            (server, lambda amount: float(server.ask("items", LONG_LIST, amount, AT_ONCE))),
+            (server, lambda amount: float(server.ask("items", SHORT_LIST, amount, AT_ONCE))),
+            stage.amount.items,
+        )
+        tasks.ask("settle")
+    return [
+        Result(
+            id="B9",
+            what="an item among 1,000, and among 10",
+            unit="ms",
+            figure=median(turn.figure_processor_s for turn in turns) * 1000,
+            control=median(turn.control_processor_s for turn in turns) * 1000,
+            ratio=median(1 / turn.processor for turn in turns),
+            target=1.3,
+            at_most=True,
+        )
+    ]
+
+
 MEASURES: dict[str, Callable[[Stage], list[Result]]] = {
     "B1": acknowledged,
     "B1b": acknowledged_while_processed,
     "B2": chained,
     "B3": completed,
     "B3b": completed_by_verdict,
+    "B9": fanned_out,
 }

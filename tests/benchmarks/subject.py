@@ -16,7 +16,7 @@ from orchestrator import app, telemetry
 from orchestrator.settings import Address, Listen, Settings
 from orchestrator.store.rows import Append
 from orchestrator.tokens import Keyring
-from tests.benchmarks.connectors import connectors, workflow, workflow_name
+from tests.benchmarks.connectors import FAN, connectors, workflow, workflow_name
 
 _POLL_S = 0.02
 
@@ -97,6 +97,21 @@ class Subject:
         await asyncio.gather(*(play() for _ in range(at_once)))
         return total / (perf_counter() - started)
 
+    async def items(self, each: int, total: int, at_once: int) -> float:
+        """Complete *total* items in runs of *each*, so many items at once; return how many a second."""
+        started = perf_counter()
+        numbers = iter(range(-(-total // each)))
+
+        async def play() -> None:
+            for _ in numbers:
+                run = await self._server.runs.start("fan", {"items": each})
+                status = await self._watch.ended(run.state.id)
+                if status != "succeeded":
+                    raise RuntimeError(f"{run.state.id} is {status}")
+
+        await asyncio.gather(*(play() for _ in range(-(-at_once // each))))
+        return total / (perf_counter() - started)
+
     async def wait_for_callbacks(self, total: int) -> list[tuple[str, str]]:
         """
         Start *total* runs of one step, and return their (callback URL, task id) once all wait.
@@ -143,6 +158,7 @@ async def subject(folder: Path, provider_url: str) -> AsyncIterator[Subject]:
         for steps in (1, 3):
             file = workflows / f"{workflow_name(connection, steps)}.yaml"
             file.write_text(workflow(connection, steps), encoding="utf-8")
+    (workflows / "fan.yaml").write_text(FAN, encoding="utf-8")
     port = free_port()
     settings = Settings(
         public_url=f"http://127.0.0.1:{port}",
