@@ -40,6 +40,7 @@ from orchestrator.operations.workflows import Library, known_secrets
 from orchestrator.providers.base import Connector
 from orchestrator.providers.registry import KINDS
 from orchestrator.runtime import doubts
+from orchestrator.runtime.allowances import Allowances
 from orchestrator.runtime.checkups import Checkups
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
@@ -180,6 +181,7 @@ class _Parts:
     plans: Plans
     limits: Limits
     ledger: Ledger
+    allowances: Allowances
     numbers: Numbers
     worker: Worker
     performer: Performer
@@ -272,6 +274,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         plans=plans,
         limits=limits,
         ledger=Ledger(store, limits.pauses, clock),
+        allowances=Allowances(store, limits.turnstile, clock),
         numbers=numbers,
         worker=worker,
         performer=performer,
@@ -296,8 +299,9 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
     await parts.ledger.load()
     durations = await store.durations(called_back=app.public_url is not None, limit=DURATIONS_READ)
     parts.plans.usual.learn_all(durations)
+    await parts.allowances.load()
     await _recover(store, parts.worker, parts.numbers, list(app.connectors))
-    loops = _loops(parts.scheduler, parts.intake, parts.ledger, parts.checkups)
+    loops = _loops(parts.scheduler, parts.intake, parts.ledger, parts.allowances, parts.checkups)
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:
         task.add_done_callback(lambda task: _note_end(failed, task))
@@ -355,7 +359,9 @@ async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connect
     await worker.settled()
 
 
-def _loops(*parts: Scheduler | Intake | Ledger | Checkups) -> dict[str, Coroutine[Any, Any, None]]:
+def _loops(
+    *parts: Scheduler | Intake | Ledger | Allowances | Checkups,
+) -> dict[str, Coroutine[Any, Any, None]]:
     return {type(part).__name__.lower(): part.run() for part in parts}
 
 
@@ -382,6 +388,7 @@ async def _stop(app: App, parts: _Parts, tasks: list[asyncio.Task[None]]) -> Non
     await parts.hooks.stop()
     await parts.worker.settled()
     await parts.ledger.flush()
+    await parts.allowances.flush()
     log.info("server.stopped")
 
 

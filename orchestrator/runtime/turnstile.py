@@ -64,7 +64,7 @@ class _Pool:
 
 
 class Turnstile:
-    """The entrances of all connections. *on_low* is called when a window's block is nearly used up."""
+    """The entrances of all connections. *on_low* is told of windows of which more has to be written down."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class Turnstile:
         self._pools: dict[str, _Pool] = {}
         self._pool_of: dict[str, _Pool] = {}
         self._windows: dict[tuple[str, int, int], Window] = {}
-        self.on_low: Callable[[], None] = lambda: None
+        self.on_low: Callable[[Window], None] = lambda window: None
 
     def add(self, connection: str, connector: Connector, running: Callable[[], int]) -> None:
         """Take in a connection; *running* tells how many of its tasks are in flight or about to be."""
@@ -127,6 +127,7 @@ class Turnstile:
         if not entrance.windows:
             return
         turn = entrance.line.join(lane, run)
+        self._warn(entrance)
         pool.stirred.set()
         if pool.pump is None:
             pool.pump = asyncio.get_running_loop().create_task(self._let_out(pool))
@@ -166,5 +167,9 @@ class Turnstile:
         pool.served += 1
         entrance.served = pool.served
         entrance.line.admit(lane)
-        if any(window.is_low for window in entrance.windows):
-            self.on_low()
+        self._warn(entrance)
+
+    def _warn(self, entrance: _Entrance) -> None:
+        for window in entrance.windows:
+            if window.is_low:
+                self.on_low(window)

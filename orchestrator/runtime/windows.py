@@ -77,7 +77,7 @@ class Window:
         return [(block[-1], len(block)) for block in blocks]
 
     def restore(self, record: Sequence[tuple[int, int]], ahead: int, now: int) -> None:
-        """Take up what an earlier process wrote; *ahead* of it may have been sent until now."""
+        """Take up what an earlier process wrote; *ahead* more may have been sent until now."""
         times = [min(at, now) for at, count in record for _ in range(count)]
         self.sent = deque(sorted([*times, *self.sent]) + [now] * ahead)
 

@@ -8,7 +8,7 @@ by one, each in a savepoint of its own, so that nobody fails for a neighbour's m
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ from orchestrator.store import queries
 from orchestrator.store.connections import ConnectionEvent, ConnectionRow
 from orchestrator.store.rows import Append, Delivery, JobRow, RunRow, Settled
 from orchestrator.store.sqlite import holds, trouble
+from orchestrator.store.windows import WindowRow
 
 _SQL = queries.load("sqlite")
 
@@ -56,9 +57,13 @@ class Batch:
     settled: list[Sequence[Settled]] = field(default_factory=list)
     connections: list[tuple[ConnectionRow, Sequence[ConnectionEvent]]] = field(default_factory=list)
     positions: list[tuple[dict[str, int], Sequence[str]]] = field(default_factory=list)
+    windows: list[Sequence[WindowRow]] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
     failures: dict[tuple[str, int], BaseException] = field(default_factory=dict)
     last_sequence: int = 0
+
+
+_LISTS = tuple(f.name for f in fields(Batch) if f.name not in ("failures", "last_sequence"))
 
 
 def commit(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> Batch:
@@ -108,13 +113,13 @@ def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int])
     for moved, gone in batch.positions:
         _insert(db, "put_positions", list(moved.items()))
         db.execute(_SQL["drop_positions"], (orjson.dumps(gone).decode(),))
+    _insert(db, "put_rate_windows", [_window_row(row) for rows in batch.windows for row in rows])
     if batch.checks:
         db.execute(_SQL["write_readiness"], (max(batch.checks),))
 
 
 def _write_one_by_one(db: sqlite3.Connection, batch: Batch, types: dict[str, int]) -> None:
-    lists = ("deliveries", "postponed", "hurried", "appends", "settled", "connections", "positions", "checks")
-    for name in lists:
+    for name in _LISTS:
         for position, entry in enumerate(getattr(batch, name)):
             alone = Batch()
             getattr(alone, name).append(entry)
@@ -209,6 +214,11 @@ def _put_names(db: sqlite3.Connection, started: Sequence[tuple[int, Append]]) ->
     for n, append in started:
         if append.run.labels != b"{}":
             db.execute(_SQL["put_labels"], {"run": n, "labels": append.run.labels.decode()})
+
+
+def _window_row(row: WindowRow) -> Row:
+    sent = orjson.dumps(row.sent).decode()
+    return row.scope, row.requests, row.period, sent, row.ahead, row.written_at
 
 
 def _insert(db: sqlite3.Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:

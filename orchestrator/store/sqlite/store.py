@@ -1,5 +1,5 @@
 """
-`SqliteStore`: everything durable in one file, behind the five protocols.
+`SqliteStore`: everything durable in one file, behind the protocols of this room.
 
 One connection writes, and only through the writer. Two others read: one for the
 engine, one for the lists that people ask for, so that a long list does not hold
@@ -41,6 +41,7 @@ from orchestrator.store.sqlite.batch import Batch
 from orchestrator.store.sqlite.connections import Prepared, open_reader, open_writer
 from orchestrator.store.sqlite.lock import LockFile
 from orchestrator.store.sqlite.writer import Writer, on_thread
+from orchestrator.store.windows import WindowRow
 
 _SQL = queries.load("sqlite")
 _RUN = tuple(f.name for f in fields(RunRow))
@@ -53,7 +54,7 @@ _LAST = "~"
 
 
 class SqliteStore:
-    """Log, Inbox, Schedule, Connections and Views over one SQLite file; made by `open`, ended by `close`."""
+    """Every protocol of the room over one SQLite file; made by `open`, ended by `close`."""
 
     def __init__(
         self,
@@ -292,6 +293,24 @@ class SqliteStore:
         return [
             ConnectionRow(**dict(zip(_CONNECTION, row, strict=True)))
             for row in await self._read("connections")
+        ]
+
+    # --- windows -----------------------------------------------------------------------------
+
+    async def put_windows(self, rows: Sequence[WindowRow]) -> None:
+        await self._writer.put_windows(rows)
+
+    async def windows(self) -> Sequence[WindowRow]:
+        return [
+            WindowRow(
+                scope=scope,
+                requests=requests,
+                period=period,
+                sent=[(at, count) for at, count in orjson.loads(sent)],
+                ahead=ahead,
+                written_at=written_at,
+            )
+            for scope, requests, period, sent, ahead, written_at in await self._read("rate_windows")
         ]
 
     # --- views -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from orchestrator.store.rows import Append, Delivery, Settled
 from orchestrator.store.sqlite import batch as batches
 from orchestrator.store.sqlite import trouble
 from orchestrator.store.sqlite.batch import Batch, Writing
+from orchestrator.store.windows import WindowRow
 
 _T = TypeVar("_T")
 Waiters = list[tuple[str, int, asyncio.Future[None]]]
@@ -95,6 +96,11 @@ class Writer:
         """Hand in how far triggers have got, and which of them there are no more."""
         self._batch.positions.append((moved, gone))
         return self._wait("positions", len(self._batch.positions))
+
+    def put_windows(self, rows: Sequence[WindowRow]) -> asyncio.Future[None]:
+        """Hand in what was sent within rate limits."""
+        self._batch.windows.append(rows)
+        return self._wait("windows", len(self._batch.windows))
 
     def check(self, now: int) -> asyncio.Future[None]:
         """Hand in nothing but the wish to see whether it would be written."""

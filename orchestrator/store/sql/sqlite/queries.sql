@@ -90,6 +90,11 @@ DELETE FROM holds WHERE resource = ? AND holder = ?;
 INSERT INTO resources (name, used, most) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET used = used + excluded.used, most = coalesce(excluded.most, most);
 
+-- name: put_rate_windows
+INSERT INTO rate_windows (scope, requests, period, sent, ahead, written_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (scope, requests, period) DO UPDATE SET
+  sent = excluded.sent, ahead = excluded.ahead, written_at = excluded.written_at;
+
 -- name: put_idempotency_keys
 INSERT INTO idempotency_keys ("key", body_digest, run) VALUES (?, ?, ?);
 
@@ -360,6 +365,9 @@ SELECT connection, count(*) FROM jobs
 WHERE status IN ('submitting', 'waiting', 'collecting', 'uncertain')
    OR (lane = 'look' AND wake_at IS NOT NULL)
 GROUP BY connection;
+
+-- name: rate_windows
+SELECT scope, requests, period, sent, ahead, written_at FROM rate_windows ORDER BY scope, requests, period;
 
 -- name: number
 SELECT number FROM numbers WHERE scope = :scope;

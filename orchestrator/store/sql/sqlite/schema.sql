@@ -172,6 +172,18 @@ CREATE TABLE holds (
   PRIMARY KEY (resource, holder)
 ) WITHOUT ROWID;
 
+-- What was sent within each rate limit: JSON pairs of a time and how many until then. Up to `ahead` more
+-- may have been sent since `written_at`. `period` in microseconds.
+CREATE TABLE rate_windows (
+  scope      TEXT NOT NULL,
+  requests   INTEGER NOT NULL,
+  period     INTEGER NOT NULL,
+  sent       TEXT NOT NULL,
+  ahead      INTEGER NOT NULL,
+  written_at INTEGER NOT NULL,
+  PRIMARY KEY (scope, requests, period)
+) WITHOUT ROWID;
+
 -- How far each trigger has got that goes by what happens here: a schedule to an instant, in microseconds;
 -- one that follows the runs of another workflow to a sequence of the log.
 CREATE TABLE positions (
