@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from orchestrator.cli.asking import approve_command
 from orchestrator.cli.render import (
     amount,
     artifact_text,
@@ -50,7 +51,8 @@ class Narrator:
         kind = str(event.get("type", "")).removeprefix("orchestrator.")
         data = event.get("data") or {}
         if kind == "job.created":
-            self._jobs[str(data.get("job"))] = data
+            run = str(event.get("source") or "").removeprefix("/runs/")
+            self._jobs[str(data.get("job"))] = {**data, "run": run}
         what, why = _WORDS[kind](data, self._job(data)) if kind in _WORDS else (plain(kind), plain(data))
         return Told(_clock(event.get("time")), self._subject(kind, data), what, why)
 
@@ -166,12 +168,39 @@ def _job_submitting(data: Object, job: Object) -> Words:
 
 
 def _job_submitted(data: Object, job: Object) -> Words:
+    if job.get("connection") == "core" and job.get("operation") in _OWN:
+        return _OWN[job["operation"]](data, job)
     check = _at(data.get("check_at"))
     why = f"asked about at {check}, should nothing come before" if check else ""
     return (
         f"accepted by {plain(job.get('connection')) or 'the provider'}: task {_brief(data.get('task_id'))}",
         why,
     )
+
+
+def _asked(data: Object, job: Object) -> Words:
+    asked = job.get("question") or job.get("params") or {}
+    name = instance_name(job, "step")
+    command = approve_command(plain(job.get("run")), name, asked)
+    return f"asks a person: {plain(asked.get('message'))}", f"answer with: {command}"
+
+
+def _sleeps(data: Object, job: Object) -> Words:
+    return f"sleeps until {_at(data.get('check_at'))}", ""
+
+
+def _run_of_its_own(data: Object, job: Object) -> Words:
+    workflow = plain((job.get("params") or {}).get("workflow"))
+    run = plain(data.get("task_id")).partition("/")[0]
+    return f"is the run {run}" + (f" of {workflow}" if workflow else ""), "and ends when that does"
+
+
+_OWN: Mapping[str, Callable[[Object, Object], Words]] = {
+    "approve": _asked,
+    "sleep": _sleeps,
+    "run_workflow": _run_of_its_own,
+}
+"""What it means that a task of ours was accepted."""
 
 
 def _job_rejected(data: Object, job: Object) -> Words:

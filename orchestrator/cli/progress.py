@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.cli.asking import questions
 from orchestrator.cli.client import Client, Refusal, part
 from orchestrator.cli.narration import Narrator
 from orchestrator.cli.render import run_heading, step_table
@@ -48,10 +49,12 @@ class _Watch:
         self._needs = needs_of(client, self._run)
         self._narrator = Narrator()
         self._after = 0
+        self._asked: set[str] = set()
 
     def picture(self) -> Group:
         """Return the run as a picture of this moment."""
-        return Group(run_heading(self._run), step_table(self._run, self._needs), Text(""))
+        asked = [text for _, text in questions(self._run, self._client.server)]
+        return Group(run_heading(self._run), step_table(self._run, self._needs), *asked, Text(""))
 
     def until_end(self, tell: Callable[[Text], None], frame: AbstractContextManager[Any]) -> Object:
         """Look again and again; *tell* gets each event as a line."""
@@ -79,6 +82,10 @@ class _Watch:
         for event in self._client.items("/events", run=self._id, after=self._after):
             self._after = int(event["sequence"])
             tell(self._narrator.tell(event).text())
+        for job, text in questions(self._run, self._client.server):
+            if job not in self._asked:
+                self._asked.add(job)
+                tell(text)
         return is_over
 
 

@@ -284,8 +284,10 @@ def situation(step: Object, waits_for: Sequence[str] = ()) -> str:
 
 
 def _running(step: Object) -> str:
-    words = WAITS.get(step.get("job_status") or "", "runs")
-    progress = f" (provider: {plain(step['progress'])})" if step.get("progress") else ""
+    words, whose = WAITS.get(step.get("job_status") or "", "runs"), "provider: "
+    if step.get("job_status") == "waiting" and step.get("waiting_for", "its result") != "its result":
+        words, whose = f"waits for {plain(step['waiting_for'])}", ""
+    progress = f" ({whose}{plain(step['progress'])})" if step.get("progress") else ""
     attempt = f", attempt {step['attempt']}" if (step.get("attempt") or 1) > 1 else ""
     return f"{words}{progress}{attempt}"
 

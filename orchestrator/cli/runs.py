@@ -1,4 +1,4 @@
-"""`orchestrator runs`: the runs there are and were, how to end one, and how to let it go on."""
+"""`orchestrator runs`: the runs there are and were, what they ask, and how to end one or let it go on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from orchestrator.cli.options import json_option, limit_option
 
 @click.group()
 def runs() -> None:
-    """See runs, cancel them, and retry those that failed."""
+    """See runs, answer what they ask, cancel them, and retry those that failed."""
 
 
 @runs.command("list")
@@ -57,6 +57,7 @@ def list_runs(
 def show(client: Client, run: str, as_json: bool) -> None:
     """Show one run: its steps, jobs, outputs and timeline."""
     from orchestrator.cli import progress, render
+    from orchestrator.cli.asking import questions
     from orchestrator.cli.narration import tell_all
 
     item = client.get(f"/runs/{part(run)}")
@@ -69,6 +70,8 @@ def show(client: Client, run: str, as_json: bool) -> None:
     out.print(render.pairs([*facts, ("labels", _labels(item)), ("error", render.error_text(item["error"]))]))
     out.print()
     out.print(render.step_table(item, progress.needs_of(client, item)))
+    for _, text in questions(item, client.server):
+        out.print(text, soft_wrap=True)
     _heading("jobs")
     for job in client.items("/jobs", run=run):
         use = f"{job['connection']}/{job['operation']}"
@@ -123,6 +126,77 @@ def retry(client: Client, run: str, from_step: str | None, as_json: bool) -> Non
         return
     paid_again = ", ".join(map(render.plain, item["paid_again"]))
     click.echo(f"{item['id']} goes on{f'; paid for again: {paid_again}' if paid_again else ''}")
+
+
+_comment = click.option("--comment", metavar="TEXT", help="Why; kept in the log and shown to the workflow.")
+_by = click.option("--by", metavar="NAME", help="Who decides; kept in the log and shown to the workflow.")
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("step")
+@click.option(
+    "--choose",
+    "chosen",
+    type=int,
+    multiple=True,
+    metavar="N",
+    help="A choice by its number, from 0; repeatable.",
+)
+@_comment
+@_by
+@json_option
+@with_client
+def approve(
+    client: Client,
+    run: str,
+    step: str,
+    chosen: tuple[int, ...],
+    comment: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """
+    Answer the question of a step with yes, and choose.
+
+    STEP is the step's id; of a step with for_each that of an item, such as 'pick[1]'.
+    """
+    _decide(client, run, step, {"approved": True, "chosen": list(chosen)}, comment, by, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("step")
+@_comment
+@_by
+@json_option
+@with_client
+def reject(client: Client, run: str, step: str, comment: str | None, by: str | None, as_json: bool) -> None:
+    """
+    Answer the question of a step with no: the step fails.
+
+    STEP is the step's id; of a step with for_each that of an item, such as 'pick[1]'.
+    """
+    _decide(client, run, step, {"approved": False}, comment, by, as_json)
+
+
+def _decide(
+    client: Client,
+    run: str,
+    step: str,
+    decision: dict[str, Any],
+    comment: str | None,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    from orchestrator.cli import render
+
+    said = {name: value for name, value in (("comment", comment), ("by", by)) if value is not None}
+    item = client.post(f"/steps/{part(run)}/{part(step)}/decision", decision | said)
+    if as_json:
+        render.print_json(item)
+        return
+    click.echo(render.plain(f"{step} of {run} is {'approved' if decision['approved'] else 'rejected'}"))
 
 
 def _labels(item: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def _asking(state: RunState, step: str, index: int | None) -> Job:
         raise NotFound(f"no step '{step}' in {state.id} (there are: {known})")
     instance = state.instances.get((step, index))
     if instance is None and index is None:
-        raise InvalidInput([InputProblem("index", f"step '{step}' has items: say which, from 0")])
+        raise InvalidInput([InputProblem("index", f"step '{step}' has items: say which, as in {step}[0]")])
     name = step if index is None else f"{step}[{index}]"
     if instance is None or instance.job is None:
         raise WrongState(f"{name} asks nothing")

@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
-from orchestrator.definition.workflow import Step, Workflow
+from orchestrator.definition.workflow import CORE, Step, Workflow
 from orchestrator.engine.state import Instance, Job, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
+from orchestrator.operations.questions import asks, question
 from orchestrator.operations.requests import as_sent
 from orchestrator.operations.usual import Usual
 from orchestrator.store.connections import STREAM
@@ -97,12 +98,21 @@ def _instance(state: RunState, instance: Instance) -> Object:
         "job": instance.job,
         "job_status": job.status if job is not None else None,
         "progress": job.progress if job is not None else None,
+        "waiting_for": waiting_for(job) if job is not None and job.is_open else None,
+        "question": open_question(state, job),
         "output": won.output if won is not None else None,
         "artifacts": won.artifacts if won is not None else [],
         "error": instance.error,
         "started_at": rfc3339(instance.started_at),
         "finished_at": rfc3339(instance.finished_at),
     }
+
+
+def open_question(state: RunState, job: Job | None) -> Object | None:
+    """Return what *job* asks a person just now, or None."""
+    if job is None or job.status != "waiting" or not asks(job):
+        return None
+    return question(job, state.id, job.params)
 
 
 def job_row(row: JobRow) -> Object:
@@ -138,25 +148,30 @@ def job(row: JobRow, history: Sequence[Recorded], deliveries: Sequence[str]) -> 
     Shape:   *history* is every event about it, oldest first; *deliveries* the ids of what came
              on its callback URL. `request` is the body of the latest submit and `response` the
              result, null where there is none yet; `answers` is what became known about the job,
-             as CloudEvents.
+             as CloudEvents; `question` what it asks, or asked, a person.
     """
+    created = next((_data(record) for record in history if record.type == "job.created"), None)
     submits = [_data(record) for record in history if record.type == "job.submitting"]
     results = [_data(record)["output"] for record in history if record.type in _BROUGHT_OUTPUT]
     sent = as_sent(submits[-1]["template"], row, submits[-1]["number"]) if submits else None
     return job_row(row) | {
         "request": None if sent is None else sent.body,
         "sent": None if sent is None else sent.head,
+        "question": question(row, row.run, created["params"]) if created is not None and asks(row) else None,
         "response": next((output for output in reversed(results) if output is not None), None),
         "answers": [event(record) for record in history if record.type not in _OURS],
         "deliveries": list(deliveries),
     }
 
 
-def waiting(row: JobRow, last_check_at: int | None, usual: Usual | None) -> Object:
+def waiting(
+    row: JobRow, last_check_at: int | None, usual: Usual | None, asked: Object | None = None
+) -> Object:
     """
     Return an open job as the waiting board shows it.
 
-    Shape:   `usual_duration` {"p50", "p95"} in seconds; `credits_held` is what it may have to be paid.
+    Shape:   `usual_duration` {"p50", "p95"} in seconds; `credits_held` is what it may have to be paid;
+             *asked* is what it asks a person.
     """
     return {
         "job": row.id,
@@ -168,6 +183,7 @@ def waiting(row: JobRow, last_check_at: int | None, usual: Usual | None) -> Obje
         "operation": row.operation,
         "status": row.status,
         "waiting_for": waiting_for(row),
+        "question": asked,
         "task_id": row.task_id,
         "since": rfc3339(row.submitted_at if row.submitted_at is not None else row.created_at),
         "last_check_at": rfc3339(last_check_at),
@@ -262,8 +278,17 @@ def problem(found: Problem) -> Object:
     }
 
 
+_OWN_TASKS = {
+    "sleep": "its time",
+    "approve": "a person's answer",
+    "run_workflow": "the end of its run",
+}
+
+
 def waiting_for(job: Job | JobRow) -> str:
     """Say in a few words what an open job waits for."""
+    if job.connection == CORE and job.status == "waiting" and job.operation in _OWN_TASKS:
+        return _OWN_TASKS[job.operation]
     return {
         "created": "its turn to be submitted",
         "submitting": "the answer to its submit",

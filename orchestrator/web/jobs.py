@@ -1,6 +1,5 @@
 """Jobs: list them, look at one with what was sent and what came back, settle one, and the waiting board."""
 
-from functools import partial
 from typing import get_args
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from orchestrator.engine.events import Resolution
 from orchestrator.engine.state import OPEN, JobStatus
 from orchestrator.errors import NotFound
 from orchestrator.operations import shapes
+from orchestrator.operations.questions import asks
 from orchestrator.store.log import Log
 from orchestrator.store.rows import JobRow, Recorded
 from orchestrator.web import bodies, paging
@@ -90,12 +90,21 @@ async def waiting(request: web.Request) -> web.Response:
     query.check()
     deps = request.app[DEPS]
     rows = await deps.schedule.open_jobs(sorted(OPEN), after=after or "", limit=limit + 1)
-    return paging.page(rows, limit, partial(_waiting, deps))
+    asked = {row.id: await _asked(deps, row) for row in rows}
+    return paging.page(rows, limit, lambda row: _waiting(deps, row, asked[row.id]))
 
 
-def _waiting(deps: Deps, row: JobRow) -> shapes.Object:
+def _waiting(deps: Deps, row: JobRow, asked: shapes.Object | None) -> shapes.Object:
     usual = deps.plans.usual.of(row.connection, row.operation)
-    return shapes.waiting(row, deps.last_check(row.id), usual)
+    return shapes.waiting(row, deps.last_check(row.id), usual, asked)
+
+
+async def _asked(deps: Deps, row: JobRow) -> shapes.Object | None:
+    """Return what a job asks a person; None for any other, whose run need not be read for this."""
+    if not asks(row):
+        return None
+    state = await deps.runs.get(row.run)
+    return shapes.open_question(state, state.jobs.get(row.id))
 
 
 ROUTES = (

@@ -1,0 +1,169 @@
+"""A workflow asks a person: what they see, what they may answer, and what becomes of it."""
+
+import asyncio
+from base64 import b64encode
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+
+
+def a_product() -> str:
+    file = BytesIO()
+    Image.new("RGB", (320, 320), "teal").save(file, "PNG")
+    return "data:image/png;base64," + b64encode(file.getvalue()).decode()
+
+
+async def test_a_person_chooses_two_of_three_pictures(server: Any) -> None:
+    run = await server.begin("choosing", products=[a_product()])
+    asked = await server.asked(run, "pick")
+    code, out, _ = await server.says(
+        *("runs", "approve", run, "pick", "--choose", "2", "--choose", "0"),
+        *("--comment", "the light is better", "--by", "Ada"),
+    )
+    ended = await server.ended(run)
+
+    assert (code, out) == (0, f"pick of {run} is approved\n")
+    assert ended["status"] == "succeeded", ended["error"]
+    choices = [choice["digest"] for choice in asked["choices"]]
+    assert [one["digest"] for one in ended["outputs"]["chosen"]] == [choices[2], choices[0]]
+    assert ended["outputs"]["answer"]["comment"] == "the light is better"
+    assert ended["outputs"]["answer"]["by"] == "Ada"
+
+
+async def test_a_question_is_shown_wherever_its_job_is(server: Any) -> None:
+    run = await server.begin("choosing", products=[a_product()])
+    asked = await server.asked(run, "pick")
+    [waits] = (await server.get("/waiting"))["items"]
+    job = await server.get(f"/jobs/{waits['job']}")
+    _, board, _ = await server.says("waiting")
+    _, shown, _ = await server.says("runs", "show", run)
+
+    assert asked["message"] == "Which of them goes into the shop?"
+    assert (asked["pick"], asked["default"], asked["deadline_at"]) == (2, None, None)
+    assert all(choice["href"].endswith(choice["digest"]) for choice in asked["choices"])
+    assert asked["href"] == f"/api/v1/steps/{run}/pick/decision"
+    assert waits["question"] == asked == job["question"]
+    assert waits["waiting_for"] == "a person's answer"
+    assert "a person's answer" in board
+    assert f"orchestrator runs approve {run} pick --choose N   (up to 2 times)" in shown
+    assert f"orchestrator runs reject {run} pick" in shown
+
+
+async def test_who_follows_a_run_is_told_what_is_asked_and_how_to_answer(server: Any) -> None:
+    piped = asyncio.subprocess.PIPE
+    waiting = await server.command("run", "asking", "--wait", stdout=piped, stderr=piped)
+    _, told = await asyncio.wait_for(waiting.communicate(), 60)
+    text = told.decode()
+
+    assert "? ask asks: May it go out?" in text
+    assert "then the step fails" in text
+    assert "orchestrator runs approve run_" in text
+    assert waiting.returncode == 1
+
+
+async def test_what_is_rejected_fails_with_the_words_of_who_rejected_it(server: Any) -> None:
+    run = await server.begin("asking")
+    await server.asked(run, "ask")
+    code, out, _ = await server.says("runs", "reject", run, "ask", "--comment", "too dark")
+    ended = await server.ended(run)
+
+    assert (code, out) == (0, f"ask of {run} is rejected\n")
+    [step] = ended["steps"]
+    assert step["error"] == {"class": "task_failed", "code": "rejected", "message": "too dark"}
+
+
+@pytest.mark.parametrize(
+    ("default", "status", "code"),
+    [("approve", "succeeded", None), ("reject", "failed", "rejected"), ("fail", "failed", None)],
+)
+async def test_the_deadline_decides_what_nobody_has(
+    server: Any, default: str, status: str, code: str | None
+) -> None:
+    run = await server.begin("asking", default=default)
+    asked = await server.asked(run, "ask")
+    ended = await server.ended(run)
+
+    assert asked["default"] == default
+    assert asked["deadline_at"] is not None
+    [step] = ended["steps"]
+    assert (ended["status"], (step["error"] or {}).get("code")) == (status, code)
+
+
+async def test_each_item_of_a_list_is_asked_about_by_itself(server: Any) -> None:
+    run = await server.begin("listing")
+    for index in (0, 1, 2):
+        await server.asked(run, "pick", index)
+    await server.decide(run, "pick[1]", approved=True, chosen=[1])
+    await server.decide(run, "pick[0]", approved=True, chosen=[0])
+    code, _, _ = await server.says("runs", "approve", run, "pick[2]", "--choose", "0")
+    ended = await server.ended(run)
+
+    assert code == 0
+    assert ended["outputs"]["sizes"] == [["small"], ["large"], ["small"]]
+
+
+async def test_a_question_is_answered_once(server: Any) -> None:
+    run = await server.begin("listing")
+    await server.asked(run, "pick", 0)
+    answers = await asyncio.gather(
+        *(server.decide(run, "pick[0]", approved=True, chosen=[n % 2]) for n in range(5))
+    )
+    late, problem = await server.decide(run, "pick[0]", approved=False)
+
+    assert sorted(status for status, _ in answers) == [200, 409, 409, 409, 409]
+    assert late == 409
+    assert "was answered already" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("step", "decision", "location", "message"),
+    [
+        ("pick[0]", {"approved": True, "chosen": [2]}, "chosen", "choices are numbers from 0 to 1"),
+        ("pick[0]", {"approved": True, "chosen": [0, 1]}, "chosen", "choose 1 of the 2 choices, not 2"),
+        ("pick[0]", {"approved": True}, "chosen", "choose 1 of the 2 choices, not 0"),
+        ("pick[0]", {"approved": False, "chosen": [0]}, "chosen", "nothing is chosen"),
+        ("pick[0]", {"chosen": [0]}, "approved", "required"),
+        ("pick", {"approved": True}, "index", "say which, as in pick[0]"),
+    ],
+)
+async def test_what_cannot_be_chosen_is_no_answer(
+    server: Any, step: str, decision: dict[str, Any], location: str, message: str
+) -> None:
+    run = await server.begin("listing")
+    await server.asked(run, "pick", 0)
+    status, problem = await server.decide(run, step, **decision)
+    still = await server.asked(run, "pick", 0)
+
+    assert status == 422
+    [error] = problem["errors"]
+    assert error["location"] == location
+    assert message in error["message"].lower()
+    assert still["message"] == "red in which size?"
+
+
+async def test_an_answer_after_the_end_is_told_so(server: Any) -> None:
+    run = await server.begin("asking")
+    await server.asked(run, "ask")
+    await server.ended(run)
+    status, problem = await server.decide(run, "ask", approved=True)
+    code, _, err = await server.says("runs", "approve", run, "ask")
+
+    assert status == 409
+    assert "has ended" in problem["detail"]
+    assert code == 1
+    assert "has ended" in err
+
+
+async def test_a_question_survives_the_death_of_the_server(server: Any) -> None:
+    run = await server.begin("choosing", products=[a_product()])
+    before = await server.asked(run, "pick")
+    await server.kill()
+    await server.start()
+    after = await server.asked(run, "pick")
+    await server.decide(run, "pick", approved=True, chosen=[1])
+    ended = await server.ended(run)
+
+    assert after == before
+    assert [one["digest"] for one in ended["outputs"]["chosen"]] == [before["choices"][1]["digest"]]
