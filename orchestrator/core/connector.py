@@ -46,9 +46,7 @@ class CoreConnector:
     def secrets(self) -> Sequence[SecretStr]:
         return ()
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         return None
 
     def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:

@@ -278,7 +278,7 @@ def _spec(operation: Operation) -> OperationSpec:
         params_schema=operation.params.model_json_schema(),
         output_schema=operation.output.model_json_schema(),
         check=_checker(operation),
-        gives_files=operation.spends or operation.gives_files,
+        gives_files=operation.gives_files,
         costs=operation.priced is not None,
         priced=bool(operation.priced),
     )

@@ -151,11 +151,16 @@ class ArtifactRef(BaseModel):
 
 
 class FileRef(BaseModel):
-    """A file that the provider already holds: `{file_id: …}`."""
+    """
+    A file that the provider already holds: `{file_id: …}`.
+
+    *artifact*: the same image here, which a later attempt uploads should the provider not have it any more.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file_id: str = Field(min_length=1)
+    artifact: ArtifactRef | None = None
 
 
 def _image_text(value: Any) -> Any:
@@ -192,9 +197,11 @@ class Accepts:
     *url*: an http(s) URL is passed on untouched instead of being downloaded.
     *bytes_max* in bytes, *long_side_max* in pixels; None = no limit known.
     *media_types*: what the bytes may be; the first is what others are converted to.
+    *invert*: black is white for it, as for a mask whose other side is meant.
     """
 
     media_types: Sequence[str] = ("image/jpeg", "image/png")
+    invert: bool = False
     url: bool = False
     bytes_max: int | None = None
     long_side_max: int | None = None
@@ -545,13 +552,12 @@ class Connector(Protocol):
         """Return every credential, so that redaction and tests know what must never be seen."""
         ...
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         """
         Make the exchange that gets an access token, or return None where none is needed.
 
-        *seal(public_key, text)* encrypts with RSA PKCS#1 v1.5; it is handed in because its padding is random.
+        *seal(public_key, text)* encrypts with RSA PKCS#1 v1.5, with `oaep=True` with OAEP; it is handed in
+        because its padding is random.
         """
         ...
 

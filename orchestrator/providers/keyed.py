@@ -44,9 +44,7 @@ class Keyed:
         """Return the key."""
         return [self._api_key]
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         """Return None: the key itself is sent with every request."""
         return None
 

@@ -369,8 +369,8 @@ def _build(template: Template, fill: Callable[[Fill], str | int]) -> bytes:
         raise _Unsendable(f"the request cannot be written as JSON: {error}") from error
 
 
-def _seal(public_key: str, text: bytes) -> bytes:
+def _seal(public_key: str, text: bytes, *, oaep: bool = False) -> bytes:
     try:
-        return seal(public_key, text)
+        return seal(public_key, text, oaep=oaep)
     except ValueError as error:
         raise LoginRefused(Failure("unauthorized", str(error))) from None

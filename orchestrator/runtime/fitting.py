@@ -25,7 +25,7 @@ class Unfit(Exception):
 
 def fits(nature: Nature, size: int, accepts: Accepts) -> bool:
     """Return whether *size* bytes of *nature* may be sent as they are."""
-    if nature.media_type not in accepts.media_types:
+    if nature.media_type not in accepts.media_types or accepts.invert:
         return False
     if nature.media_type in FORMATS and nature.width is None:
         # It says that it is a picture, and cannot be read.
@@ -47,6 +47,8 @@ def fit(data: bytes, nature: Nature, accepts: Accepts) -> tuple[bytes, str]:
     Errors:  Unfit.
     """
     picture = _load(data, nature)
+    if accepts.invert:
+        picture = ImageOps.invert(_opaque(picture))
     if accepts.long_side_max is not None and max(picture.size) > accepts.long_side_max:
         picture = _scaled(picture, accepts.long_side_max / max(picture.size))
     targets = _targets(picture, nature, accepts)
@@ -110,12 +112,19 @@ def _scaled(picture: Image.Image, factor: float) -> Image.Image:
     return scaled
 
 
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Return *picture* laid on white, where something of it is transparent."""
+    if picture.mode != "RGBA":
+        return picture
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, mask=picture.getchannel("A"))
+    white.info = picture.info
+    return white
+
+
 def _encode(picture: Image.Image, media_type: str) -> bytes:
-    if picture.mode == "RGBA" and media_type not in _WITH_ALPHA:
-        white = Image.new("RGB", picture.size, "white")
-        white.paste(picture, mask=picture.getchannel("A"))
-        white.info = picture.info
-        picture = white
+    if media_type not in _WITH_ALPHA:
+        picture = _opaque(picture)
     buffer = BytesIO()
     options = _OPTIONS.get(media_type, {})
     picture.save(buffer, FORMATS[media_type], icc_profile=picture.info.get("icc_profile"), **options)

@@ -102,9 +102,7 @@ class BenchConnector:
         """Return nothing: there are no credentials."""
         return []
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         """Return None: no access token is needed."""
         return None
 

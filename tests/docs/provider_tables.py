@@ -137,6 +137,8 @@ COMMON = {
     "poll_interval": "Between the starts of two polls of a task.",
     "poll_timeout": "For the answer to one poll. Together with `poll_interval` it has to stay below 10 s.",
     "enhance_long_side_max": "",
+    "rsa_padding": "",
+    "invert_masks": "",
 }
 """A sentence on each setting; what a kind's own docstring says is added."""
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -106,9 +107,10 @@ def prepared(
     )
 
 
-def submitting(name: str, values: dict[str, Any]) -> Any:
-    operation = PERFECT.operations[name]
-    return operation.submit(operation.params.model_validate(values), Submit(job="job_1"))
+def submitting(name: str, values: dict[str, Any], *, attempt: int = 1, **settings: Any) -> Any:
+    connector = connect(PerfectSettings.model_validate({**BASE, **settings})) if settings else PERFECT
+    operation = connector.operations[name]
+    return operation.submit(operation.params.model_validate(values), Submit(job="job_1", attempt=attempt))
 
 
 def uploads_of(name: str) -> list[Any]:
@@ -224,6 +226,20 @@ def test_an_id_token_holds_the_client_id_and_the_time_and_is_as_long_as_the_docu
         json={"client_id": Credential("client_id"), "id_token": id_token},
     )
     assert login == Login("v1.token/With+signs==", 6600.0)
+
+
+def test_the_padding_of_the_seal_is_as_the_settings_say(key: rsa.RSAPrivateKey, drive: Drive) -> None:
+    oaep = {"client_secret": secret_of(key), "rsa_padding": "oaep"}
+    connector = connect(PerfectSettings.model_validate({**BASE, **oaep}))
+    said: list[bool] = []
+
+    def sealing(public_key: str, text: bytes, *, oaep: bool = False) -> bytes:
+        said.append(oaep)
+        return b"sealed"
+
+    drive(connector.login(1736467200123, sealing), answer(golden("auth")))
+
+    assert said == [True]
 
 
 def test_a_secret_that_is_no_key_fails_the_login_before_anything_is_sent(drive: Drive) -> None:
@@ -451,6 +467,45 @@ def test_what_is_not_known_about_sizes_is_left_to_the_provider(mask: Any, drive:
     _, concluded = drive(submitting("object_removal", {"image": URL, "mask": mask}), *answers)
 
     assert isinstance(concluded, Request)
+
+
+def test_a_mask_is_inverted_where_the_settings_say_so(drive: Drive) -> None:
+    given = MINIMAL["object_removal"]
+    asked, _ = drive(submitting("object_removal", given, invert_masks=True), *uploads_of("object_removal"))
+
+    assert [prepare.accepts.invert for prepare in asked[:2]] == [False, True]
+
+
+SPARE = {"file_id": "f1", "artifact": {"digest": "sha256:" + "a" * 64}}
+
+
+def test_a_file_that_the_provider_holds_is_not_uploaded_though_we_hold_it_too(drive: Drive) -> None:
+    asked, concluded = drive(submitting("colorize", {"image": SPARE}))
+
+    assert asked == []
+    assert concluded.json["payload"]["file_sets"] == {"src_ids": ["f1"]}
+
+
+def test_a_later_attempt_uploads_what_we_hold_of_a_file_that_may_be_gone(drive: Drive) -> None:
+    asked, concluded = drive(submitting("colorize", {"image": SPARE}, attempt=2), *uploads_of("colorize"))
+
+    assert isinstance(asked[0], Prepare)
+    assert concluded.json["payload"]["file_sets"]["src_ids"] != ["f1"]
+
+
+@pytest.mark.parametrize(("image", "cls"), [(SPARE, "provider_error"), ({"file_id": "f1"}, "task_failed")])
+def test_a_file_that_is_gone_is_worth_another_attempt_where_we_hold_it(
+    image: dict[str, Any], cls: str, drive: Drive
+) -> None:
+    operation: Operation = PERFECT.operations["colorize"]
+    assert operation.check is not None
+    params = operation.params.model_validate({"image": image})
+    gone = {"status": 200, "result": {"status": "error", "error": "error_download_image"}}
+
+    _, outcome = drive(operation.check(replace(task("t1"), params=params)), answer(gone))
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.failure.cls, outcome.failure.code) == (cls, "error_download_image")
 
 
 # --- polls -----------------------------------------------------------------------------------

@@ -101,9 +101,7 @@ class KeyConnector:
     def secrets(self) -> Sequence[SecretStr]:
         return [SecretStr(API_KEY)]
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         return None
 
     def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
@@ -120,9 +118,7 @@ class LoginConnector(KeyConnector):
     def headers(self, token: str | None) -> Mapping[str, str]:
         return {} if token is None else {"Authorization": f"Bearer {token}"}
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         return self._login(now_ms)
 
     def _login(self, now_ms: int) -> Exchange[Login | Failed | Retry]:

@@ -255,6 +255,16 @@ def test_alpha_is_kept_where_the_format_has_it() -> None:
     assert picture.getchannel("A").getextrema() == (128, 128)
 
 
+def test_a_mask_is_inverted_where_its_other_side_is_meant() -> None:
+    half = Image.new("L", (40, 40), 0)
+    half.paste(255, (0, 0, 20, 40))
+    mask = encoded(half, "PNG")
+    picture, _, _ = fitted(mask, media_types=("image/png",), invert=True)
+
+    assert (picture.getpixel((1, 1)), picture.getpixel((39, 1))) == ((0, 0, 0), WHITE)
+    assert not fitting.fits(describe(mask), len(mask), Accepts(media_types=("image/png",), invert=True))
+
+
 def test_transparency_of_a_palette_is_seen() -> None:
     palette = Image.new("P", (4, 4))
     palette.putpalette([255, 0, 0, 0, 255, 0])

@@ -8,7 +8,7 @@ refusal looks like (`error`, `error_code`) is known from public clients.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.errors import ErrorClass, Failure
@@ -297,6 +297,14 @@ def _lost(status: int, body: Mapping[str, Any]) -> Failed:
     return Failed(
         Failure("provider_error", f"the provider does not know the task any more ({said})", TASK_LOST)
     )
+
+
+def retried_with_upload(outcome: CheckOutcome) -> CheckOutcome:
+    """Let what failed because the provider could not get at a file be tried again: nothing was charged."""
+    gone = ("error_download_image", "error_download_mask")
+    if isinstance(outcome, Failed) and outcome.failure.code in gone:
+        return Failed(replace(outcome.failure, cls="provider_error"))
+    return outcome
 
 
 def is_lost(outcome: CheckOutcome) -> bool:

@@ -69,9 +69,7 @@ class PerfectConnector:
         """Return the API key, which is as good as half a login, and the secret key."""
         return (self._settings.client_id, self._settings.client_secret)
 
-    def login(
-        self, now_ms: int, seal: Callable[[str, bytes], bytes]
-    ) -> Exchange[Login | Failed | Retry] | None:
+    def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         """Make the exchange that gets an access token. *now_ms* has to be right: the provider looks at it."""
         return exchanges.log_in(self._settings, now_ms, seal)
 
@@ -113,7 +111,7 @@ def _operations(settings: PerfectSettings) -> Sequence[Operation]:
 
 def _feature(feature: Feature, settings: PerfectSettings) -> Operation:
     def submit(params: Any, submit: Submit) -> Exchange[Request | SubmitOutcome]:
-        return exchanges.submit(feature, settings, params)
+        return exchanges.submit(feature, settings, params, submit.attempt)
 
     def check(task: Task) -> Exchange[CheckOutcome]:
         return exchanges.check(settings.paths[f"{feature.name}.check"], task, settings.poll_timeout_s)
@@ -129,6 +127,7 @@ def _feature(feature: Feature, settings: PerfectSettings) -> Operation:
         waiting=Waiting.HEARTBEAT,
         resend=True,
         spends=True,
+        gives_files=True,
         timeout_s=_TASK_TIMEOUT_S,
         poll_s=settings.poll_interval_s,
         lost_after_s=LOST_AFTER_S,

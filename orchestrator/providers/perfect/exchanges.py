@@ -22,7 +22,7 @@ from orchestrator.providers.base import (
     Task,
 )
 from orchestrator.providers.perfect import answers, requests
-from orchestrator.providers.perfect.features import Feature
+from orchestrator.providers.perfect.features import FILE_SETS, Feature
 from orchestrator.providers.perfect.params import ListStyleGroups, ListStyles, UploadFile
 from orchestrator.providers.perfect.settings import PerfectSettings
 
@@ -31,12 +31,13 @@ Images = dict[str, PreparedBytes | FileRef]
 
 
 def log_in(
-    settings: PerfectSettings, now_ms: int, seal: Callable[[str, bytes], bytes]
+    settings: PerfectSettings, now_ms: int, seal: Callable[..., bytes]
 ) -> Exchange[Login | Failed | Retry]:
     """Seal the client id with the secret key, and get an access token for it."""
     text = requests.id_token_text(settings.client_id.get_secret_value(), now_ms)
     try:
-        sealed = seal(settings.client_secret.get_secret_value(), text)
+        oaep = {"oaep": True} if settings.rsa_padding == "oaep" else {}
+        sealed = seal(settings.client_secret.get_secret_value(), text, **oaep)
     except ValueError:
         # The error's own text is left out, as it may hold what was to be sealed.
         message = "client_secret is not an RSA public key (X.509, base64) that can seal client_id"
@@ -45,9 +46,15 @@ def log_in(
     return answers.read_login(reply)
 
 
-def submit(feature: Feature, settings: PerfectSettings, params: Params) -> Exchange[Request | SubmitOutcome]:
-    """Upload the images, unless the provider holds them, and return the request that starts the task."""
-    images = yield from _prepare_all(feature, params)
+def submit(
+    feature: Feature, settings: PerfectSettings, params: Params, attempt: int
+) -> Exchange[Request | SubmitOutcome]:
+    """
+    Upload the images, unless the provider holds them, and return the request that starts the task.
+
+    What it holds may be gone by now: after the first *attempt* our own artifact is uploaded, if we have it.
+    """
+    images = yield from _prepare_all(feature, settings, params, attempt)
     misfit = _misfit(images, params, settings.enhance_long_side_max)
     if misfit is not None:
         return Failed(Failure("invalid_request", misfit))
@@ -63,16 +70,21 @@ def submit(feature: Feature, settings: PerfectSettings, params: Params) -> Excha
     return requests.run(settings.paths[f"{feature.name}.run"], feature, params, file_ids)
 
 
-def _prepare_all(feature: Feature, params: Params) -> Exchange[Images]:
+def _prepare_all(
+    feature: Feature, settings: PerfectSettings, params: Params, attempt: int
+) -> Exchange[Images]:
     """Have all images ready before the first is uploaded, so that a misfit costs no request."""
     images: Images = {}
     for name, accepts in feature.images.items():
         image = getattr(params, name)
+        if isinstance(image, FileRef) and image.artifact is not None and attempt > 1:
+            image = image.artifact
         if isinstance(image, FileRef):
             images[name] = image
-        else:
-            accepts = _as_large_as(images.get("image"), accepts) if name == "mask" else accepts
-            images[name] = yield from _prepare(image, accepts, params)
+            continue
+        if name == "mask":
+            accepts = replace(_as_large_as(images.get("image"), accepts), invert=settings.invert_masks)
+        images[name] = yield from _prepare(image, accepts, params)
     return images
 
 
@@ -132,7 +144,13 @@ def check(path: str, task: Task, timeout_s: float) -> Exchange[CheckOutcome]:
     if answers.is_lost(outcome):
         # A task may be unknown for a moment after its creation; one more look is cheap, a new task is not.
         outcome = answers.read_check((yield request))
-    return outcome
+    return answers.retried_with_upload(outcome) if _has_spare(task.params) else outcome
+
+
+def _has_spare(params: Params) -> bool:
+    """Whether an image is a file at the provider of which we hold the bytes as well."""
+    images = (getattr(params, name, None) for name in FILE_SETS)
+    return any(isinstance(image, FileRef) and image.artifact is not None for image in images)
 
 
 def upload_file(

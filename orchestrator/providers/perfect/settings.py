@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,8 @@ class PerfectSettings(ConnectionSettings):
     *paths*: overrides of the default paths, by what they are for: `auth`, `enhance.run`, …
     *request_id_start*: where the counter of request numbers starts in a fresh data folder.
     *poll_interval*, *poll_timeout*: between the starts of two polls, and for the answer to one.
+    *rsa_padding*: of the sealed client id; the provider's page does not say which it wants.
+    *invert_masks*: send masks with black and white exchanged, should white turn out to be what is kept.
     *enhance_long_side_max*: how long a side of an enhanced picture may be, in pixels. The
     provider states no limit; this one keeps a slip from being paid for.
     """
@@ -38,6 +40,8 @@ class PerfectSettings(ConnectionSettings):
     request_id_start: int | None = Field(default=None, ge=0, lt=2**31)
     poll_interval: str = "7s"
     poll_timeout: str = "2.5s"
+    rsa_padding: Literal["pkcs1v15", "oaep"] = "pkcs1v15"
+    invert_masks: bool = False
     enhance_long_side_max: int = Field(default=8192, ge=1)
 
     @field_validator("client_id")

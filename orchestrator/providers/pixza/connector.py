@@ -57,6 +57,7 @@ def _generate(settings: PixzaSettings) -> Operation:
         look_up=exchanges.look_up,
         waiting=Waiting.HINT,
         spends=True,
+        gives_files=True,
         price=partial(_price, settings),
         priced=True,
         files=lambda params: (1, 1),

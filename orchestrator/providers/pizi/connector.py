@@ -72,6 +72,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             look_up=partial(exchanges.look_up, MODEL),
             waiting=Waiting.HINT,
             spends=True,
+            gives_files=True,
             timeout_s=3600.0,
             price=lambda params: price(settings.prices, "create_model", params.model_dump()),
             priced="create_model" in settings.prices,
@@ -88,6 +89,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             look_up=partial(exchanges.look_up, PICTURES),
             waiting=Waiting.HINT,
             spends=True,
+            gives_files=True,
             timeout_s=1800.0,
             price=lambda params: price(
                 settings.prices, "create_pictures", params.model_dump() | {"variants": params.pictures}

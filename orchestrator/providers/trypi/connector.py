@@ -46,6 +46,7 @@ def _generate(settings: TrypiSettings) -> Operation:
         waiting=Waiting.POLL,
         resend=True,
         spends=True,
+        gives_files=True,
         poll_timeout_s=POLL_TIMEOUT_S,
         price=lambda params: price(settings.prices, "generate_avatar", params.model_dump()),
         priced="generate_avatar" in settings.prices,
