@@ -27,6 +27,7 @@ from orchestrator.definition.workflow import CORE
 from orchestrator.durations import seconds
 from orchestrator.engine import triggers as t
 from orchestrator.errors import DefinitionError, OrchestratorError, SettingsError, StoreUnavailable
+from orchestrator.operations import workflows
 from orchestrator.operations.budgets import Budgets
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
@@ -35,6 +36,7 @@ from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.hooks import Hooks
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.pruning import Policy, Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library, known_secrets
 from orchestrator.providers.base import Connector
@@ -49,6 +51,7 @@ from orchestrator.runtime.files import Files
 from orchestrator.runtime.hooks import HookIntake
 from orchestrator.runtime.images import Images
 from orchestrator.runtime.intake import Intake
+from orchestrator.runtime.janitor import Janitor
 from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.numbers import Numbers
@@ -162,6 +165,12 @@ def _budget_problems(name: str, connector: Connector) -> list[str]:
     return [f"providers.{name}.budget: needs a price for {', '.join(unpriced)}, in providers.{name}.prices"]
 
 
+def retention(settings: Settings) -> Policy:
+    """Return how long the settings keep what is done."""
+    kept = settings.retention
+    return Policy(runs_s=kept.runs, deliveries_s=kept.deliveries, artifacts_s=kept.artifacts)
+
+
 def read_definitions(library: Library, *, allow_invalid: bool) -> None:
     """Read the workflow files. Errors: DefinitionError, unless *allow_invalid*."""
     found = library.reload()
@@ -189,6 +198,7 @@ class _Parts:
     hooks: HookIntake
     intake: Intake
     checkups: Checkups
+    janitor: Janitor
     runs: Runs
     files: Files
 
@@ -282,6 +292,9 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         hooks=hooks,
         intake=Intake(store, store, worker, hooks),
         checkups=Checkups(exchanger, _providers(app), limits.pauses),
+        janitor=Janitor(
+            store, folder, retention(settings), clock, texts=lambda: workflows.texts([settings.workflows])
+        ),
         runs=runs,
         files=files,
     )
@@ -301,7 +314,9 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
     parts.plans.usual.learn_all(durations)
     await parts.allowances.load()
     await _recover(store, parts.worker, parts.numbers, list(app.connectors))
-    loops = _loops(parts.scheduler, parts.intake, parts.ledger, parts.allowances, parts.checkups)
+    loops = _loops(
+        parts.scheduler, parts.intake, parts.ledger, parts.allowances, parts.checkups, parts.janitor
+    )
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:
         task.add_done_callback(lambda task: _note_end(failed, task))
@@ -324,6 +339,7 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
         jobs=Jobs(parts.worker, store),
         decisions=Decisions(parts.worker, store, store, parts.plans),
         deliveries=Deliveries(store, clock),
+        pruning=Pruning(retention(app.settings), parts.janitor.prune),
         library=app.library,
         plans=parts.plans,
         views=store,
@@ -360,7 +376,7 @@ async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connect
 
 
 def _loops(
-    *parts: Scheduler | Intake | Ledger | Allowances | Checkups,
+    *parts: Scheduler | Intake | Ledger | Allowances | Checkups | Janitor,
 ) -> dict[str, Coroutine[Any, Any, None]]:
     return {type(part).__name__.lower(): part.run() for part in parts}
 

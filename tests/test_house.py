@@ -76,7 +76,9 @@ def test_no_module_is_named_after_nothing() -> None:
 
 # --- settings --------------------------------------------------------------------------------
 
-WITHOUT_DEFAULT = {("public_url",), ("secret_keys",)}
+WITHOUT_DEFAULT = {("public_url",), ("secret_keys",)} | {
+    ("retention", name) for name in ("runs", "deliveries", "artifacts")
+}
 """What the example can only illustrate."""
 
 

@@ -21,12 +21,14 @@ whatever came in while the one before was being written.
 import asyncio
 import os
 import re
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -72,6 +74,8 @@ class Folder:
         self._root = path
         self._files = path / "sha256"
         self._temporary = path / "tmp"
+        # Between looking how old a file is and deleting it, nobody may begin to use it.
+        self._turn = threading.Lock()
         self._waiting: list[_Put] = []
         self._writer: asyncio.Task[None] | None = None
         # Threads of its own: a long conversion elsewhere must not hold up what is to be kept.
@@ -185,6 +189,40 @@ class Folder:
 
         await _in_thread(probe)
 
+    def hold(self, digest: str) -> bool:
+        """
+        Note that *digest* is about to be used, so that it counts as fresh; return whether it is there.
+
+        From here on it is kept for as long as a fresh upload is, by when whatever uses it is in the log.
+        """
+        with self._turn:
+            try:
+                os.utime(self.path(digest))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def stale(self, before: float) -> Iterator[str]:
+        """Yield the digests of files that nobody has put, uploaded or used since *before*, epoch seconds."""
+        for path in artifact_files(self._root):
+            if _used_at(path) < before:
+                yield f"sha256:{path.name}"
+
+    def discard(self, digest: str, before: float, *, dry: bool = False) -> int:
+        """
+        Delete a file unless it was put or used since *before*; return its bytes, 0 where it stays.
+
+        Only one process may do this with a folder; within it, nobody can begin to use the file meanwhile.
+        """
+        path = self.path(digest)
+        with self._turn:
+            if _used_at(path) >= before:
+                return 0
+            size = path.stat().st_size
+            if not dry:
+                path.unlink()
+            return size
+
     async def remove(self, digest: str) -> None:
         """Delete the file of *digest*; its absence is no error. Errors: StoreUnavailable."""
         path = self.path(digest)
@@ -244,7 +282,7 @@ class Folder:
         staged = [put for put in batch if put.temporary]
         self._each(_sync_file, staged)
         for put in staged:
-            _attempt(put, _put_in_place)
+            _attempt(put, self._put_in_place)
         touched: dict[Path, list[_Put]] = {}
         for put in batch:
             if put.error is None:
@@ -260,12 +298,17 @@ class Folder:
         name = sha256(put.data).hexdigest()
         put.digest, put.target = f"sha256:{name}", self._files / name[:2] / name
         # Bytes we have already are compared, not trusted: putting them again repairs a corrupt file.
-        if _holds(put.target, put.data):
+        if _holds(put.target, put.data) and self.hold(put.digest):
             return
         self._directory_for(put.target)
         put.temporary = self._temporary / uuid4().hex
         put.descriptor = os.open(put.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         _write_all(put.descriptor, put.data)
+
+    def _put_in_place(self, put: _Put) -> None:
+        assert put.temporary is not None, "only what was staged is put in place"
+        with self._turn:
+            put.temporary.replace(put.target)
 
     def _each(self, work: Callable[[_Put], None], puts: list[_Put]) -> None:
         def one(put: _Put) -> None:
@@ -291,7 +334,8 @@ class Folder:
         name = incoming.digest.hexdigest()
         target = self._files / name[:2] / name
         self._directory_for(target)
-        incoming.temporary.replace(target)
+        with self._turn:
+            incoming.temporary.replace(target)
         _sync_directory(target.parent)
         return name
 
@@ -349,17 +393,20 @@ def _sync_file(put: _Put) -> None:
     os.close(descriptor)
 
 
-def _put_in_place(put: _Put) -> None:
-    assert put.temporary is not None, "only what was staged is put in place"
-    put.temporary.replace(put.target)
-
-
 def _sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _used_at(path: Path) -> float:
+    """Return when the file was written or last noted as used; one that is gone is as if it were used now."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return inf
 
 
 def _holds(path: Path, data: bytes) -> bool:

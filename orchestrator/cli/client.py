@@ -48,6 +48,10 @@ class Client:
         self._scheme, self._host, self._prefix = parts.scheme, parts.netloc, parts.path.rstrip("/")
         self._api_key, self._timeout_s = api_key, timeout_s
 
+    def patient(self, timeout_s: float) -> "Client":
+        """Return a client of the same server that waits so long for an answer."""
+        return Client(self.server, self._api_key, timeout_s)
+
     # --- requests ---
 
     def get(self, path: str, **query: Any) -> Any:

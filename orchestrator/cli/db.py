@@ -1,13 +1,14 @@
 """`orchestrator db`: the database of a server: back it up, restore it, bring it up to date."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.client import Client, with_client
 from orchestrator.cli.options import config_option, json_option
 from orchestrator.cli.trouble import FAILED, Trouble
 from orchestrator.errors import StoreInUse, StoreUnavailable, WrongState
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from orchestrator.upkeep.restore import Restored
 
 
+PRUNE_S = 6 * 3600.0
+"""How long a server may take to remove what is old; it does so in its spare time."""
+
+
 @click.group()
 def db() -> None:
-    """Back up the data of a server, restore it, bring it up to date."""
+    """Back up the data of a server, restore it, bring it up to date, prune it."""
 
 
 @contextmanager
@@ -144,3 +149,49 @@ def migrate(config: Path | None, as_json: bool) -> None:
 
     with _told():
         _print(bring_up_to_date(_settings(config), SystemClock()), as_json, lines)
+
+
+@db.command()
+@click.option(
+    "--older-than",
+    metavar="TIME",
+    help="Remove runs that ended, and deliveries that came, longer ago than this, such as 90d; "
+    "else what retention in the settings says.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@config_option
+@json_option
+@with_client
+def prune(client: Client, older_than: str | None, dry_run: bool, config: Path | None, as_json: bool) -> None:
+    """
+    Remove runs, deliveries and files that need not be kept any more, and files that nothing refers to.
+
+    Where a server uses the database, it is asked to do it (--server), and goes on meanwhile.
+    """
+    from orchestrator.cli import render
+    from orchestrator.clock import SystemClock
+    from orchestrator.upkeep.prune import prune as remove
+
+    with _told():
+        try:
+            done = remove(_settings(config), SystemClock(), older_than=older_than, dry=dry_run).to_json()
+        except StoreInUse:
+            given = {"older_than": older_than, "dry_run": dry_run}
+            body = {name: value for name, value in given.items() if value is not None}
+            done = client.patient(PRUNE_S).post("/prune", body)
+    if as_json:
+        render.print_json(done)
+        return
+    for line in _prune_lines(done):
+        click.echo(line)
+
+
+def _prune_lines(done: Mapping[str, Any]) -> Iterator[str]:
+    from orchestrator.cli import render
+
+    verb = "Would remove" if done["dry_run"] else "Removed"
+    yield f"{verb} {done['runs']} runs ({done['events']} events, {done['jobs']} jobs)"
+    yield f"{verb} {done['deliveries']} deliveries"
+    yield f"{verb} {done['artifacts']} artifacts ({render.size(done['artifact_bytes'])})"
+    if done["database_bytes"] is not None:
+        yield f"Free inside the database now, to be used again: {render.size(done['database_bytes'])} more"

@@ -1,6 +1,7 @@
 """The definitions that runs can be started of: read from a folder, all their problems told at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,13 @@ def _is_standard(secret: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def texts(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield the text of every file that `read` would read, whatever is wrong with it."""
+    for path in _files(paths, []):
+        with suppress(OSError):
+            yield path.read_text(encoding="utf-8", errors="replace")
 
 
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:

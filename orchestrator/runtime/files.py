@@ -39,6 +39,9 @@ class Files:
         digest = reference.removeprefix("artifact:")
         try:
             path = self._folder.path(digest)
+            # First: from here on nobody removes it for being old and unused.
+            if not self._folder.hold(digest):
+                raise FileNotFoundError(path)
             problem = await asyncio.to_thread(unreadable, path)
         except (NotFound, FileNotFoundError):
             raise ValueError(

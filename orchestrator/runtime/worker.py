@@ -257,7 +257,10 @@ class Worker:
 
     async def _handle(self, run: str, items: list[_Item]) -> None:
         starting = items[0].kind is t.Start
-        state = None if starting else await self.state(run)
+        try:
+            state = None if starting else await self.state(run)
+        except NotFound as gone:
+            return await self._tell_gone(items, gone)
         plan = items[0].plan or await self.plan(state)
         expected = state.version if state is not None else 0
         batch = _Batch()
@@ -283,6 +286,13 @@ class Worker:
         for item in items:
             if item.done is not None and not item.done.done():
                 item.done.set_result(state)
+
+    async def _tell_gone(self, items: list[_Item], gone: NotFound) -> None:
+        """The run was pruned: what still comes for it is late."""
+        arrived = [item.fields["delivery"] for item in items if item.kind is t.CallbackArrived]
+        error = "its run is not kept any more"
+        await self.store.settle([Settled(delivery=id, verdict="late", error=error) for id in arrived])
+        _reject(items, gone)
 
     def _decide(self, plan: Plan, state: RunState | None, item: _Item, room: dict[str, int]) -> Decision:
         last_at = state.last_at if state is not None else 0

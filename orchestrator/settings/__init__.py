@@ -20,6 +20,7 @@ from orchestrator.settings.reading import check_variables, load
 from orchestrator.settings.schema import (
     Limits,
     Listen,
+    Retention,
     Settings,
     callback_base,
     connection_tables,
@@ -31,6 +32,7 @@ __all__ = [
     "Address",
     "Limits",
     "Listen",
+    "Retention",
     "Settings",
     "callback_base",
     "check_variables",

@@ -78,6 +78,19 @@ class Limits(BaseModel):
     """The body of one callback."""
 
 
+class Retention(BaseModel):
+    """How long what is done is kept, in seconds; what is not set is kept for ever."""
+
+    model_config = _STRICT
+
+    runs: Duration | None = None
+    """Runs that have ended, with their events, jobs and deliveries."""
+    deliveries: Duration | None = None
+    """Requests on callback URLs, as they came; what was made of them stays in the log."""
+    artifacts: Duration | None = None
+    """Files of runs that have ended, while the runs are kept. Uploads that no run uses have a day."""
+
+
 class Settings(BaseModel):
     """Everything an operator may set. Its representation shows no secret."""
 
@@ -101,6 +114,8 @@ class Settings(BaseModel):
     """Where the two listeners are bound."""
     limits: Limits = Limits()
     """What is refused for being too big or too slow."""
+    retention: Retention = Retention()
+    """How long what is done is kept; what is not set is kept for ever."""
     providers: dict[ConnectionName, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """One raw table per connection; see `read_connection`."""
     secrets: dict[SecretName, SharedSecret] = Field(default_factory=dict)

@@ -77,6 +77,12 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("server.stopped", "info", "uncertain", "The process ends; what is left is in the store."),
     ("settings.key_created", "info", "path", "None was configured; one has been made."),
     ("store.migrated", "info", "kept", "The database has been brought to this release."),
+    (
+        "store.pruned",
+        "info",
+        "runs events deliveries artifacts freed",
+        "What need not be kept any more was removed.",
+    ),
     ("store.recovered", "info", "after_s", "Writing works again."),
     ("store.restored", "warning", "taken_at jobs", "It comes from a backup; open jobs are uncertain."),
     ("store.unavailable", "warning", "reason", "Nothing can be written; it is tried again."),

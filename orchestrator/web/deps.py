@@ -14,6 +14,7 @@ from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.pruning import Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
 from orchestrator.store.inbox import Inbox
@@ -43,6 +44,7 @@ class Deps:
     jobs: Jobs
     decisions: Decisions
     deliveries: Deliveries
+    pruning: Pruning
     library: Library
     plans: Plans
     views: Views

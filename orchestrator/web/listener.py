@@ -12,6 +12,7 @@ from orchestrator.web import (
     events,
     health,
     jobs,
+    pruning,
     runs,
     steps,
     stream,
@@ -33,6 +34,7 @@ _ROUTES: Sequence[web.RouteDef] = (
     *workflows.ROUTES,
     *artifacts.ROUTES,
     *connections.ROUTES,
+    *pruning.ROUTES,
     *health.ROUTES,
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from orchestrator.store.sqlite import migrations
+from orchestrator.store.sqlite import LockFile, migrations
 
 Db = Callable[..., Result]
 
@@ -94,3 +94,64 @@ def test_migrating_says_where_the_database_is_as_it_was(db: Db, tmp_path: Path) 
     assert f"The database as it was: {path}.before-0004" in first.stdout
     assert "is up to date" in second.stdout
     assert (first.exit_code, second.exit_code) == (0, 0)
+
+
+# --- prune -----------------------------------------------------------------------------------
+
+
+def test_pruning_says_what_it_removed(db: Db, tmp_path: Path) -> None:
+    made(db, tmp_path)
+
+    counted, done = db("prune", "--dry-run", "--older-than", "90d"), db("prune", "--json")
+
+    assert counted.stdout.splitlines() == [
+        "Would remove 0 runs (0 events, 0 jobs)",
+        "Would remove 0 deliveries",
+        "Would remove 0 artifacts (0 B)",
+    ]
+    assert json.loads(done.stdout)["dry_run"] is False
+
+
+def test_a_server_that_has_the_database_is_asked_to_prune_it(
+    db: Db, tmp_path: Path, stage: Any, answer: Any
+) -> None:
+    told = {
+        "dry_run": False,
+        "runs": 3,
+        "events": 70,
+        "jobs": 9,
+        "deliveries": 8,
+        "artifacts": 2,
+        "artifact_bytes": 2048,
+        "database_bytes": 4096,
+    }
+    stage.on("/prune", answer(told))
+    lock = LockFile(made(db, tmp_path))
+    lock.take()
+
+    done = db("prune", "--older-than", "90d", "--server", stage.url)
+
+    lock.release()
+    assert json.loads(stage.asked[0].body) == {"older_than": "90d", "dry_run": False}
+    assert done.stdout.splitlines()[0] == "Removed 3 runs (70 events, 9 jobs)"
+    assert done.exit_code == 0
+
+
+def test_a_server_that_has_the_database_and_does_not_answer_is_not_reachable(db: Db, tmp_path: Path) -> None:
+    lock = LockFile(made(db, tmp_path))
+    lock.take()
+
+    done = db("prune", "--server", "http://127.0.0.1:1")
+
+    lock.release()
+    assert done.exit_code == 3
+
+
+@pytest.mark.parametrize(("age", "said"), [("soon", "not a duration"), ("90", "no unit")])
+def test_an_age_that_is_none_is_wrong_usage(db: Db, tmp_path: Path, age: str, said: str) -> None:
+    made(db, tmp_path)
+
+    done = db("prune", "--older-than", age)
+
+    assert done.exit_code == 2
+    assert said in done.stderr

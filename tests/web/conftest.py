@@ -23,11 +23,13 @@ from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.pruning import Policy, Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.checkups import Checkup
+from orchestrator.runtime.janitor import Janitor
 from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
@@ -179,6 +181,7 @@ def deps(
         jobs=Jobs(worker, store),
         decisions=Decisions(worker, store, store, plans),
         deliveries=Deliveries(store, SystemClock()),
+        pruning=Pruning(Policy(), Janitor(store, folder, Policy(), clock).prune),
         library=library,
         plans=plans,
         views=store,

@@ -9,7 +9,7 @@ up a decision. A file belongs to one server at a time.
 import asyncio
 import heapq
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from orchestrator.clock import Clock
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store import queries
 from orchestrator.store.connections import STREAM, ConnectionEvent, ConnectionRow
+from orchestrator.store.pruning import Removed
 from orchestrator.store.rows import (
     Append,
     Delivery,
@@ -36,13 +37,14 @@ from orchestrator.store.rows import (
     Settled,
 )
 from orchestrator.store.schedule import BEGINNING
-from orchestrator.store.sqlite import epochs, trouble, turns
+from orchestrator.store.sqlite import epochs, pruning, trouble, turns
 from orchestrator.store.sqlite.batch import Batch
 from orchestrator.store.sqlite.connections import Prepared, open_reader, open_writer
 from orchestrator.store.sqlite.lock import LockFile
 from orchestrator.store.sqlite.writer import Writer, on_thread
 from orchestrator.store.windows import WindowRow
 
+_T = TypeVar("_T")
 _SQL = queries.load("sqlite")
 _RUN = tuple(f.name for f in fields(RunRow))
 _JOB = tuple(f.name for f in fields(JobRow))
@@ -143,6 +145,34 @@ class SqliteStore:
     async def take_up_epoch(self) -> None:
         """Note that every job of which the database may know too little is uncertain now."""
         await self._write(epochs.take_up, self._clock.now())
+
+    # --- pruning -----------------------------------------------------------------------------
+
+    async def prune_runs(
+        self, *, ended_before: int, keys_before: int, after: str = "", dry: bool = False
+    ) -> Removed:
+        old = pruning.OldRuns(
+            ended_before=ended_before, keys_before=keys_before, now=self._clock.now(), after=after, dry=dry
+        )
+        return await self._write(pruning.prune_runs, old)
+
+    async def prune_deliveries(self, *, received_before: int, after: str = "", dry: bool = False) -> Removed:
+        old = pruning.OldDeliveries(received_before=received_before, after=after, dry=dry)
+        return await self._write(pruning.prune_deliveries, old)
+
+    async def free_bytes(self) -> int:
+        return int(_single(await self._read("free_bytes")))
+
+    async def mentions(self, *, ended_before: int) -> AsyncIterator[bytes]:
+        after = 0
+        # Asked anew each time: events that were appended meanwhile are looked through as well.
+        while after < await self.last_sequence():
+            bounds = {"after": after, "last": after + pruning.EVENTS_READ, "ended": ended_before}
+            for (data,) in await self._list("mentions", **bounds):
+                yield data
+            after += pruning.EVENTS_READ
+        for (source,) in await self._list("definitions"):
+            yield source.encode()
 
     # --- log ---------------------------------------------------------------------------------
 
@@ -367,10 +397,10 @@ class SqliteStore:
 
     # -----------------------------------------------------------------------------------------
 
-    async def _write(self, work: Callable[..., None], *arguments: Any) -> None:
+    async def _write(self, work: Callable[..., _T], *arguments: Any) -> _T:
         """Run *work*, a transaction of its own, on the thread that writes. Errors: StoreUnavailable."""
         try:
-            await on_thread(self._connections[0], work, *arguments)
+            return await on_thread(self._connections[0], work, *arguments)
         except sqlite3.Error as error:
             raise trouble.unavailable(error) from error
 

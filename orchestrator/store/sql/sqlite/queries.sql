@@ -160,6 +160,78 @@ ON CONFLICT (one) DO UPDATE SET written_at = excluded.written_at;
 INSERT INTO event_types (name) SELECT value FROM json_each(?) WHERE true
 ON CONFLICT (name) DO NOTHING;
 
+-- ===== pruning ====================================================================
+--
+-- A run may go when it ended before :ended, no task of it can bring anything more, nothing that came
+-- for it is unread, no step of a run that is kept is this run, its idempotency key is old enough to be
+-- forgotten, and it does not have the last event of the log, whose number must not be used again.
+-- Ids sort by time, so that none above :beyond can have ended by then.
+
+-- name: prunable
+SELECT r.n, r.id, r.version FROM runs r
+WHERE r.id > :after AND r.id < :beyond AND r.finished_at < :ended
+  AND +r.status IN ('succeeded', 'failed', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.n AND (j.wake_at IS NOT NULL
+                                         OR (j.status <> 'succeeded' AND j.deadline_at > :now)))
+  AND NOT EXISTS (SELECT 1 FROM jobs j JOIN deliveries d ON d.job = j.id
+                  WHERE j.run = r.n AND d.verdict = 'pending')
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = 'job_' || substr(r.id, 5))
+  AND (r.created_at < :keys OR NOT EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.run = r.n))
+  AND r.n IS NOT (SELECT run FROM events WHERE seq = (SELECT max(seq) FROM events))
+ORDER BY r.id LIMIT :limit;
+
+-- name: count_jobs
+-- Runs are a JSON list of numbers, here and below.
+SELECT count(*) FROM jobs WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: count_deliveries
+SELECT count(*) FROM jobs j JOIN deliveries d ON d.job = j.id
+WHERE j.run IN (SELECT value FROM json_each(:runs));
+
+-- name: prune_deliveries_of
+DELETE FROM deliveries
+WHERE job IN (SELECT id FROM jobs WHERE run IN (SELECT value FROM json_each(:runs)));
+
+-- name: prune_jobs
+DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE run IN (SELECT value FROM json_each(:runs)));
+
+-- name: prune_events
+DELETE FROM events WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: prune_labels
+DELETE FROM labels WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: prune_keys
+DELETE FROM idempotency_keys WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: prune_runs
+DELETE FROM runs WHERE n IN (SELECT value FROM json_each(:runs));
+
+-- name: old_deliveries
+SELECT count(*), max(id) FROM (
+  SELECT id FROM deliveries
+  WHERE id > :after AND id < :beyond AND received_at < :received AND verdict <> 'pending'
+  ORDER BY id LIMIT :limit
+);
+
+-- name: prune_deliveries
+DELETE FROM deliveries
+WHERE id > :after AND id <= :last AND received_at < :received AND verdict <> 'pending';
+
+-- name: free_bytes
+-- What was freed inside the file and will be used again.
+SELECT f.freelist_count * p.page_size FROM pragma_freelist_count f, pragma_page_size p;
+
+-- name: mentions
+-- The events that mention an artifact, but for those of runs that ended before :ended.
+SELECT e.data FROM events e LEFT JOIN runs r ON r.n = e.run
+WHERE e.seq > :after AND e.seq <= :last AND instr(e.data, CAST('sha256:' AS BLOB)) > 0
+  AND (r.finished_at IS NULL OR r.finished_at >= :ended
+       OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.n AND j.wake_at IS NOT NULL));
+
+-- name: definitions
+SELECT source FROM definitions;
+
 -- ===== log ========================================================================
 
 -- name: event_types

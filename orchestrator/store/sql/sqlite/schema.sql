@@ -41,6 +41,7 @@ CREATE TABLE labels (
   run   INTEGER NOT NULL REFERENCES runs (n),
   PRIMARY KEY (name, value, run)
 ) WITHOUT ROWID;
+CREATE INDEX labels_by_run ON labels (run);
 
 -- The names of event types; the log holds their numbers.
 CREATE TABLE event_types (
@@ -62,7 +63,9 @@ CREATE TABLE connections (
   CHECK ((paused_by IS NULL) = (paused_at IS NULL))
 );
 
--- The log. Append-only: no row is ever changed or removed. `seq` is the order of commits.
+-- The log. Append-only: no row is ever changed, and rows are removed only with their whole run, when
+-- that is pruned. `seq` is the order of commits; a number is never used twice, because the run of the
+-- last event is never pruned.
 -- An event is a run's or a connection's. The unique indexes are the last fence between two writers.
 CREATE TABLE events (
   seq        INTEGER PRIMARY KEY,
@@ -197,6 +200,7 @@ CREATE TABLE idempotency_keys (
   body_digest TEXT NOT NULL,
   run         INTEGER NOT NULL REFERENCES runs (n)
 ) WITHOUT ROWID;
+CREATE INDEX idempotency_keys_by_run ON idempotency_keys (run);
 
 -- When the database was restored from a backup, and whether a server has taken that up: what was open
 -- in the backup is made uncertain first of all.
