@@ -108,6 +108,16 @@ def test_the_product_handed_in_is_really_in_the_scene(shot_type: str) -> None:
     assert green == [(12, 200, 40)]
 
 
+@pytest.mark.parametrize("shot_type", ["packshot", "studio", "lifestyle"])
+def test_variants_of_a_shot_are_other_pictures(shot_type: str) -> None:
+    one, other = (
+        pictures.product_shot(None, seed=seed, shot_type=shot_type, aspect_ratio="1:1", format="png")
+        for seed in (1, 2)
+    )
+
+    assert one != other
+
+
 def test_the_model_handed_in_is_really_in_the_lifestyle_shot(face: bytes) -> None:
     def shot(model: bytes | None) -> bytes:
         return pictures.product_shot(

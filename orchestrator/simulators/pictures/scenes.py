@@ -27,6 +27,7 @@ from orchestrator.simulators.pictures.products import stand_in
 _LONG_SIDE = 1024
 _WHITE: Colour = (255, 255, 255)
 
+_PAPERS = ((246, 246, 247), (243, 246, 248), (248, 246, 243))
 _BACKDROPS: tuple[Colour, ...] = (
     (232, 176, 160),
     (156, 190, 208),
@@ -62,7 +63,7 @@ def product_shot(
     if shot_type == "mix":
         shot_type = ("packshot", "studio", "lifestyle")[seed % 3]
     if shot_type == "packshot":
-        scene = _packshot(size, item)
+        scene = _packshot(size, item, rng)
     elif shot_type == "studio":
         scene = _studio(size, item, rng)
     elif shot_type == "lifestyle":
@@ -105,11 +106,14 @@ def _card(image: Image.Image) -> Image.Image:
     return card
 
 
-def _packshot(size: tuple[int, int], item: Image.Image) -> Image.Image:
+def _packshot(size: tuple[int, int], item: Image.Image, rng: random.Random) -> Image.Image:
+    """Return the product on white: each variant a little turned, and from another distance."""
     width, height = size
-    scene = gradient(size, _WHITE, (246, 246, 247))
-    base = (width * 0.5, height * 0.88)
-    _stand(scene, item, base, within=(width * 0.78, height * 0.76), reflection=0.16)
+    scene = gradient(size, _WHITE, rng.choice(_PAPERS))
+    turned = item.rotate(rng.uniform(-7, 7), Image.Resampling.BICUBIC, expand=True)
+    share = rng.uniform(0.62, 0.8)
+    base = (width * rng.uniform(0.47, 0.53), height * 0.88)
+    _stand(scene, turned, base, within=(width * share, height * 0.95 * share), reflection=0.16)
     return scene
 
 
