@@ -13,7 +13,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -48,6 +48,7 @@ from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
 from orchestrator.runtime.exchange import Exchanger
 from orchestrator.runtime.files import Files
+from orchestrator.runtime.followers import Followers
 from orchestrator.runtime.hooks import HookIntake
 from orchestrator.runtime.images import Images
 from orchestrator.runtime.intake import Intake
@@ -57,6 +58,7 @@ from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.performer import Performer
 from orchestrator.runtime.scheduler import Scheduler
+from orchestrator.runtime.schedules import Schedules
 from orchestrator.runtime.transport import Transport
 from orchestrator.runtime.worker import Worker
 from orchestrator.settings import (
@@ -199,6 +201,8 @@ class _Parts:
     intake: Intake
     checkups: Checkups
     janitor: Janitor
+    schedules: Schedules
+    followers: Followers
     runs: Runs
     files: Files
 
@@ -295,6 +299,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         janitor=Janitor(
             store, folder, retention(settings), clock, texts=lambda: workflows.texts([settings.workflows])
         ),
+        schedules=Schedules(store, runs, app.library, clock),
+        followers=Followers(store, store, store, runs, app.library),
         runs=runs,
         files=files,
     )
@@ -314,8 +320,17 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
     parts.plans.usual.learn_all(durations)
     await parts.allowances.load()
     await _recover(store, parts.worker, parts.numbers, list(app.connectors))
+    await parts.schedules.begin()
+    await parts.followers.begin()
     loops = _loops(
-        parts.scheduler, parts.intake, parts.ledger, parts.allowances, parts.checkups, parts.janitor
+        parts.scheduler,
+        parts.intake,
+        parts.ledger,
+        parts.allowances,
+        parts.checkups,
+        parts.schedules,
+        parts.followers,
+        parts.janitor,
     )
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:
@@ -375,9 +390,11 @@ async def _recover(store: SqliteStore, worker: Worker, numbers: Numbers, connect
     await worker.settled()
 
 
-def _loops(
-    *parts: Scheduler | Intake | Ledger | Allowances | Checkups | Janitor,
-) -> dict[str, Coroutine[Any, Any, None]]:
+class _Loop(Protocol):
+    async def run(self) -> None: ...
+
+
+def _loops(*parts: _Loop) -> dict[str, Coroutine[Any, Any, None]]:
     return {type(part).__name__.lower(): part.run() for part in parts}
 
 

@@ -129,6 +129,8 @@ async def _begin_epoch(fresh: Path, manifest: Manifest, names: Sequence[str], cl
     store = await SqliteStore.open(fresh, clock=clock, keeps_old=False)
     try:
         await store.begin_epoch(taken_at=manifest.taken_at, restored_at=now, number=first_number(now))
+        # What a schedule or the end of a run started after the backup has been paid for: begin anew.
+        await store.put_positions({}, gone=list(await store.positions()))
         known = {row.name: row for row in await store.connections()}
         reason = f"restored from a backup of {rfc3339(manifest.taken_at)}: look at the providers' pages first"
         for name in names:

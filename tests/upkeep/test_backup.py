@@ -188,6 +188,17 @@ def test_request_numbers_go_on_beyond_all_that_may_have_been_used(
     assert number >= first_number(CLOCK.now()) - 60
 
 
+def test_triggers_begin_anew_because_what_they_started_after_the_backup_is_unknown(
+    house: Callable[..., Any], tmp_path: Path
+) -> None:
+    here, there = house("here"), house("there")
+    here.within(lambda store: store.put_positions({"schedule/report/0 3 * * */UTC": 5, "run/a/b": 7}))
+
+    put_back(there, taken(here, tmp_path / "backup.tar"))
+
+    assert there.within(lambda store: store.positions()) == {}
+
+
 def test_connections_are_paused_where_runs_are_open_until_a_person_has_looked(
     house: Callable[..., Any], begun: Any, a_backup: Path, tmp_path: Path
 ) -> None:
