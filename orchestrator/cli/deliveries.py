@@ -1,4 +1,4 @@
-"""`orchestrator deliveries`: what providers sent to callback URLs, exactly as it came."""
+"""`orchestrator deliveries`: what came on callback URLs and hooks, exactly as it came."""
 
 import sys
 import time
@@ -19,20 +19,23 @@ SHOWN_BYTES_MAX = 16_384
 
 @click.group()
 def deliveries() -> None:
-    """See what came on callback URLs, and have it processed once more."""
+    """See what came on callback URLs and hooks, and have it processed once more."""
 
 
 @deliveries.command("list")
 @click.option("--job", metavar="ID", help="Only those for one job.")
+@click.option("--hook", metavar="WORKFLOW", help="Only those on the hook of one workflow.")
 @click.option("--status", metavar="VERDICT", help="Only those with one verdict, such as late or pending.")
 @limit_option(20)
 @json_option
 @with_client
-def list_deliveries(client: Client, job: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def list_deliveries(
+    client: Client, job: str | None, hook: str | None, status: str | None, limit: int, as_json: bool
+) -> None:
     """List deliveries, newest first."""
     from orchestrator.cli import render
 
-    items = list(client.items("/deliveries", limit, job=job, status=status))
+    items = list(client.items("/deliveries", limit, job=job, hook=hook, status=status))
     if as_json:
         render.print_json(items)
         return
@@ -40,15 +43,15 @@ def list_deliveries(client: Client, job: str | None, status: str | None, limit: 
         (
             item["id"],
             render.local(item["received_at"]),
-            item["connection"],
+            item["connection"] or f"/hooks/{item['hook']}",
             render.colored(item["verdict"]),
             item["method"],
             render.size(item["size"]),
-            item["job"],
+            item["job"] or item["run"] or "",
         )
         for item in items
     ]
-    columns = ("id", "received", "connection", "verdict", "method", "size", "job")
+    columns = ("id", "received", "from", "verdict", "method", "size", "job or run")
     render.show_list(columns, rows, "no deliveries")
 
 
@@ -116,7 +119,7 @@ def _headers(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _facts(item: Mapping[str, Any]) -> list[tuple[str, Any]]:
     from orchestrator.cli import render
 
-    names = ("id", "job", "connection", "verdict", "duplicate_of", "redelivery_of", "error")
+    names = ("id", "job", "connection", "hook", "run", "verdict", "duplicate_of", "redelivery_of", "error")
     request = f"{item['method']} {item['content_type']}, {render.size(item['size'])}, from {item['remote']}"
     received = ("received", render.local(item["received_at"]))
     return [*((name.replace("_", " "), item.get(name)) for name in names), received, ("request", request)]

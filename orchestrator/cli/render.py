@@ -292,6 +292,18 @@ def _running(step: Object) -> str:
     return f"{words}{progress}{attempt}"
 
 
+def started_by(trigger: Object | None) -> str:
+    """Return what started a run, where no person or program asked for it."""
+    match trigger:
+        case {"kind": "webhook", "delivery": delivery}:
+            return f"webhook: {plain(delivery)}"
+        case {"kind": "schedule", "cron": cron, "timezone": zone, "at": at}:
+            return f"schedule: {plain(cron)} {plain(zone)}, of {local(at)}"
+        case {"kind": "run", "run": run, "status": status}:
+            return f"run: {plain(run)} {plain(status)}"
+    return ""
+
+
 def run_heading(run: Object, now: datetime | None = None) -> Text:
     """Return a run in a line: what it is, how it stands, for how long, for how much."""
     credits = money(run.get("credits") or {})

@@ -67,7 +67,12 @@ def show(client: Client, run: str, as_json: bool) -> None:
     out = render.console()
     out.print(render.run_heading(item))
     facts = ((name, render.shortened(value)) for name, value in item["inputs"].items())
-    out.print(render.pairs([*facts, ("labels", _labels(item)), ("error", render.error_text(item["error"]))]))
+    about = (
+        ("labels", _labels(item)),
+        ("started by", render.started_by(item["trigger"])),
+        ("error", render.error_text(item["error"])),
+    )
+    out.print(render.pairs([*facts, *about]))
     out.print()
     out.print(render.step_table(item, progress.needs_of(client, item)))
     for _, text in questions(item, client.server):

@@ -1,5 +1,8 @@
 """`orchestrator workflows`: what runs can be started of on the server."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import click
 
 from orchestrator.cli.client import Client, part, with_client
@@ -22,8 +25,13 @@ def list_workflows(client: Client, as_json: bool) -> None:
     if as_json:
         render.print_json(items)
         return
-    rows = [(item["name"], str(len(item["steps"])), item["description"]) for item in items]
-    render.show_list(("name", "steps", "description"), rows, "the server's workflows folder holds none")
+    rows = [
+        (item["name"], str(len(item["steps"])), _next(item["triggers"]), item["description"])
+        for item in items
+    ]
+    render.show_list(
+        ("name", "steps", "next run", "description"), rows, "the server's workflows folder holds none"
+    )
 
 
 @workflows.command()
@@ -54,3 +62,33 @@ def show(client: Client, name: str, as_json: bool) -> None:
     out.print(render.table(("step", "uses", "needs", ""), steps))
     out.print()
     out.print(render.pairs([("outputs", ", ".join(item["outputs"]))]))
+    if started_by := list(_triggers(item["triggers"])):
+        out.print()
+        out.print(render.table(("started by", "", "next"), started_by))
+
+
+def _next(triggers: Mapping[str, Any]) -> str:
+    """Return when the next run of a schedule begins."""
+    from orchestrator.cli import render
+
+    instants = [schedule["next_at"] for schedule in triggers["schedules"] if schedule["next_at"]]
+    return render.local(min(instants, default=None))
+
+
+def _triggers(triggers: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what starts runs besides people: kind, what exactly, and the next time where that is known."""
+    from orchestrator.cli import render
+
+    webhook = triggers["webhook"]
+    if webhook is not None:
+        verified = f"verified by {webhook['scheme']}" if webhook["scheme"] else "from anybody"
+        yield "webhook", f"POST {webhook['path']} {verified}", ""
+    for schedule in triggers["schedules"]:
+        missed = "; one run for what was missed" if schedule["missed"] == "run_once" else ""
+        yield (
+            "schedule",
+            f"{schedule['cron']} {schedule['timezone']}{missed}",
+            render.local(schedule["next_at"]),
+        )
+    for run in triggers["runs"]:
+        yield "run", f"of {run['workflow']}: {', '.join(run['statuses'])}", ""

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from orchestrator.definition.workflow import CORE, Step, Workflow
+from orchestrator import cron
+from orchestrator.definition.workflow import CORE, ScheduleTrigger, Step, Workflow
 from orchestrator.engine.state import Instance, Job, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
@@ -244,8 +245,8 @@ def _data(record: Recorded) -> Object:
     return data
 
 
-def workflow(definition: Workflow) -> Object:
-    """Return a workflow with its inputs and its graph."""
+def workflow(definition: Workflow, now: int) -> Object:
+    """Return a workflow with its inputs, its graph, and what starts it besides people after *now*."""
     return {
         "name": definition.name,
         "description": definition.description,
@@ -262,6 +263,35 @@ def workflow(definition: Workflow) -> Object:
             for step in definition.steps.values()
         ],
         "outputs": sorted(definition.outputs),
+        "triggers": triggers(definition, now),
+    }
+
+
+def triggers(definition: Workflow, now: int) -> Object:
+    """Return what starts runs of a workflow besides people; `next_at` is the first instant after *now*."""
+    webhook = definition.triggers.webhook
+    return {
+        "webhook": None
+        if webhook is None
+        else {
+            "path": f"/hooks/{definition.name}",
+            "scheme": webhook.verify.scheme if webhook.verify is not None else None,
+            "inputs": sorted(webhook.inputs),
+        },
+        "schedules": [_schedule(schedule, now) for schedule in definition.triggers.schedules],
+        "runs": [
+            {"workflow": trigger.workflow, "statuses": sorted(trigger.statuses)}
+            for trigger in definition.triggers.runs
+        ],
+    }
+
+
+def _schedule(schedule: ScheduleTrigger, now: int) -> Object:
+    return {
+        "cron": schedule.cron,
+        "timezone": schedule.timezone,
+        "missed": schedule.missed,
+        "next_at": rfc3339(cron.following(schedule.cron, schedule.timezone, now)),
     }
 
 

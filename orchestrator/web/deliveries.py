@@ -16,12 +16,12 @@ from orchestrator.web.replies import PREFIX, json_reply
 
 async def index(request: web.Request) -> web.Response:
     """List deliveries, newest first; `status` is the verdict."""
-    query = Query(request, "job", "status", "limit", "cursor")
+    query = Query(request, "job", "hook", "status", "limit", "cursor")
     limit, before = paging.limit(query), paging.cursor(query)
     verdict = query.one_of("status", get_args(DeliveryVerdict))
     query.check()
     rows = await request.app[DEPS].inbox.find(
-        job=query.text("job"), verdict=verdict, before=before, limit=limit + 1
+        job=query.text("job"), hook=query.text("hook"), verdict=verdict, before=before, limit=limit + 1
     )
     return paging.page(rows, limit, shapes.delivery)
 

@@ -6,9 +6,8 @@ from aiohttp import web
 
 from orchestrator.definition.workflow import Workflow
 from orchestrator.operations import shapes
-from orchestrator.operations.workflows import Library
 from orchestrator.web import paging
-from orchestrator.web.deps import DEPS
+from orchestrator.web.deps import DEPS, Deps
 from orchestrator.web.query import Query
 from orchestrator.web.replies import PREFIX, json_reply
 
@@ -16,19 +15,20 @@ from orchestrator.web.replies import PREFIX, json_reply
 async def index(request: web.Request) -> web.Response:
     """List the workflows that runs can be started of, by name."""
     Query(request).check()
-    library = request.app[DEPS].library
-    return paging.whole([_shown(library, workflow) for workflow in library.all()])
+    deps = request.app[DEPS]
+    return paging.whole([_shown(deps, workflow) for workflow in deps.library.all()])
 
 
 async def show(request: web.Request) -> web.Response:
     """Show one workflow."""
-    library = request.app[DEPS].library
-    return json_reply(_shown(library, library.get(request.match_info["name"])))
+    deps = request.app[DEPS]
+    return json_reply(_shown(deps, deps.library.get(request.match_info["name"])))
 
 
-def _shown(library: Library, workflow: Workflow) -> shapes.Object:
-    file = library.file_of(workflow.name)
-    return shapes.workflow(workflow) | {"file": None if file is None else file.name}
+def _shown(deps: Deps, workflow: Workflow) -> shapes.Object:
+    file = deps.library.file_of(workflow.name)
+    shown = shapes.workflow(workflow, deps.clock.now())
+    return shown | {"file": None if file is None else file.name}
 
 
 async def validate(request: web.Request) -> web.Response:
