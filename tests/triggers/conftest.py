@@ -88,7 +88,7 @@ class Shelf(Library):
 
     def put(self, *workflows: Workflow) -> None:
         """Let these be all there are."""
-        self._found = Found({workflow.name: workflow for workflow in workflows}, {}, ())
+        self._found = Found({workflow.name: workflow for workflow in workflows}, {}, (), {})
 
 
 @dataclass
