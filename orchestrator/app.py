@@ -46,6 +46,7 @@ from orchestrator.runtime.allowances import Allowances
 from orchestrator.runtime.checkups import Checkups
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.collect import Collector
+from orchestrator.runtime.disk import DiskWatch
 from orchestrator.runtime.exchange import Exchanger
 from orchestrator.runtime.files import Files
 from orchestrator.runtime.followers import Followers
@@ -203,6 +204,7 @@ class _Parts:
     janitor: Janitor
     schedules: Schedules
     followers: Followers
+    disk: DiskWatch
     runs: Runs
     files: Files
 
@@ -296,6 +298,12 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         hooks=hooks,
         intake=Intake(store, store, worker, hooks),
         checkups=Checkups(exchanger, _providers(app), limits.pauses),
+        disk=DiskWatch(
+            {"database": settings.data_folder, "artifacts": settings.artifacts},
+            settings.min_free_disk,
+            limits,
+            scheduler.nudge,
+        ),
         janitor=Janitor(
             store, folder, retention(settings), clock, texts=lambda: workflows.texts([settings.workflows])
         ),
@@ -319,6 +327,7 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
     durations = await store.durations(called_back=app.public_url is not None, limit=DURATIONS_READ)
     parts.plans.usual.learn_all(durations)
     await parts.allowances.load()
+    await parts.disk.look()
     await _recover(store, parts.worker, parts.numbers, list(app.connectors))
     await parts.schedules.begin()
     await parts.followers.begin()
@@ -331,6 +340,7 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
         parts.schedules,
         parts.followers,
         parts.janitor,
+        parts.disk,
     )
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:
@@ -363,10 +373,11 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
         schedule=store,
         folder=parts.folder,
         clock=clock,
-        ready=_readiness(store, parts.worker, parts.folder),
+        ready=_readiness(store, parts),
         connections=connections,
         rejects=lambda: [_refused(reject) for reject in public.rejects],
         last_check=parts.performer.last_checks.get,
+        shortage=lambda: parts.disk.shortage,
         run_bytes_max=app.settings.limits.run_body_size,
         artifact_bytes_max=app.settings.limits.artifact_size,
     )
@@ -439,19 +450,19 @@ async def _listen(stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunne
     return f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
 
 
-def _readiness(store: SqliteStore, worker: Worker, folder: Folder) -> Callable[[], Awaitable[str | None]]:
+def _readiness(store: SqliteStore, parts: _Parts) -> Callable[[], Awaitable[str | None]]:
     async def ready() -> str | None:
         """Say why the server cannot do its work, or nothing."""
-        if worker.stopping:
+        if parts.worker.stopping:
             return "the server is stopping"
-        if worker.trouble is not None:
-            return worker.trouble
+        if parts.worker.trouble is not None:
+            return parts.worker.trouble
         try:
             await store.check()
-            await folder.check()
+            await parts.folder.check()
         except StoreUnavailable as trouble:
             return str(trouble)
-        return None
+        return parts.disk.shortage
 
     return ready
 

@@ -47,8 +47,9 @@ async def _examine(
     findings = [
         keys,
         await _store(settings),
-        checkup.folder("data folder", settings.data_folder),
-        checkup.folder("artifacts", settings.artifacts),
+        checkup.folder("data folder", settings.data_folder, settings.min_free_disk),
+        checkup.folder("artifacts", settings.artifacts, settings.min_free_disk),
+        checkup.retention(settings.retention.runs, settings.retention.artifacts),
     ]
     if connectors is not None:
         telemetry.redact(s.get_secret_value() for c in connectors.values() for s in c.secrets())

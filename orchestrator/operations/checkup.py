@@ -11,8 +11,8 @@ from orchestrator.operations.workflows import Found
 SQLITE_MENDED = (3, 51, 3)
 """The first SQLite without the bug that can damage a write-ahead log."""
 
-_FREE_LEAST, _FREE_GOOD = 100 * 10**6, 10**9
-"""Bytes on a disk: with less than the first a server stops soon, with less than the second some day."""
+_FREE_LEAST, _FREE_GOOD = 100 * 10**6, 2.0
+"""Bytes on a disk with which a server stops soon; how many times `min_free_disk` should be there."""
 
 _TOLD = 5
 """How many problems of workflow files are told one by one."""
@@ -51,8 +51,8 @@ def sqlite_version(version: tuple[int, ...]) -> Finding:
     )
 
 
-def folder(check: str, path: Path) -> Finding:
-    """Judge a folder that the server will write to; it may not be there yet."""
+def folder(check: str, path: Path, min_free: int) -> Finding:
+    """Judge a folder that the server will write to; it may not be there yet. *min_free* in bytes."""
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     if not there.is_dir():
         return Finding(check, False, f"{there} is no folder", "move that file away, or name another folder")
@@ -65,10 +65,21 @@ def folder(check: str, path: Path) -> Finding:
         )
     free = shutil.disk_usage(there).free
     message = f"{path} can be written, {free / 10**9:.1f} GB free"
-    if free < _FREE_GOOD:
-        ok = None if free >= _FREE_LEAST else False
-        return Finding(check, ok, message, "make room: with a full disk nothing is submitted or received")
+    if free < max(min_free, _FREE_LEAST):
+        least = f"with less than {min_free / 10**9:.1f} GB (min_free_disk) nothing is submitted"
+        return Finding(check, False, message, f"make room: {least}")
+    if free < min_free * _FREE_GOOD:
+        return Finding(check, None, message, "make room, or set retention, before nothing is submitted")
     return Finding(check, True, message)
+
+
+def retention(runs_s: float | None, artifacts_s: float | None) -> Finding:
+    """Say how long what is done is kept, in seconds; None: for ever."""
+    if runs_s is None and artifacts_s is None:
+        return Finding("retention", True, "everything is kept for ever ([retention] in the settings)")
+    kept = [("runs", runs_s), ("files", artifacts_s if artifacts_s is not None else runs_s)]
+    told = [f"{what} for {seconds / 86_400:g} days" for what, seconds in kept if seconds is not None]
+    return Finding("retention", True, f"ended {' and '.join(told)}")
 
 
 def workflows(found: Found) -> list[Finding]:

@@ -51,11 +51,23 @@ class Limits:
         for name, account in self._accounts.items():
             self.turnstile.add(name, account.connector, account.running)
         self.pauses = Pauses(connectors, clock)
+        self.shortage: str | None = None
+
+    # --- the disk ---
+
+    def stop_for(self, shortage: str | None) -> None:
+        """Let no submit start because of *shortage*, a sentence; None: it is over."""
+        self.shortage = shortage
+        for account in self._accounts.values():
+            # Those that wait from now on must not be overtaken when it is over.
+            account.backlog = account.backlog or shortage is not None
 
     # --- slots ---
 
     def room(self) -> dict[str, int]:
         """Return per connection how many submits may start without asking anybody else."""
+        if self.shortage is not None:
+            return {}
         return {
             name: self.free(name)
             for name, account in self._accounts.items()
@@ -69,7 +81,7 @@ class Limits:
         """Return how many more tasks may be started now; of a paused connection at most one, to try."""
         account = self._accounts[connection]
         admitted = self.pauses.admits(connection)
-        if admitted == 0:
+        if admitted == 0 or self.shortage is not None:
             return 0
         most = account.connector.settings.max_in_flight or UNLIMITED
         most = min(most, self.turnstile.kept_alive(connection) or UNLIMITED)
@@ -116,9 +128,9 @@ class Limits:
             self._accounts[connection].backlog = True
 
     def is_stopped(self, connection: str, since: int) -> bool:
-        """Return whether a pause began after *since*: what was prepared until then must not be submitted."""
+        """Return whether submits were stopped after *since*: what was prepared must not be submitted."""
         pause = self.pauses.of(connection)
-        return pause is not None and pause.since > since
+        return self.shortage is not None or (pause is not None and pause.since > since)
 
     def overview(self) -> list[dict[str, Any]]:
         """Return every connection as the API shows it."""

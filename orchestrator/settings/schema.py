@@ -18,6 +18,7 @@ from pydantic import (
 from orchestrator.errors import SettingsError
 from orchestrator.settings.places import Places, explain
 from orchestrator.settings.values import (
+    GIB,
     MIB,
     Address,
     ConnectionName,
@@ -29,6 +30,7 @@ from orchestrator.settings.values import (
     SecretName,
     SharedSecret,
     Size,
+    SizeOrNone,
     StoreUrl,
 )
 
@@ -108,6 +110,8 @@ class Settings(BaseModel):
     """The folder of workflow files."""
     secret_keys: list[SecretKey] = Field(default_factory=list)
     """Sign callback URLs and artifact links; the newest comes first and signs, all are accepted."""
+    min_free_disk: SizeOrNone = GIB
+    """With less than this free where the data and the artifacts are, nothing is submitted; 0: never mind."""
     allow_private_networks: StrictBool = False
     """Whether outgoing requests may reach private, loopback and link-local addresses."""
     listen: Listen = Listen()

@@ -57,14 +57,18 @@ _SIZE_UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": K
 
 
 def _size(value: Any) -> Any:
+    if not (size := _size_or_none(value)):
+        raise ValueError("a size must be greater than zero")
+    return size
+
+
+def _size_or_none(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("a size is a whole number of bytes or a text such as 512MiB")
     match = re.fullmatch(r"([0-9]{1,15}) ?([A-Za-z]{0,3})", str(value))
     if match is None or match[2].lower() not in _SIZE_UNITS:
         raise ValueError("a size is a whole number of bytes or a text such as 512MiB")
-    if not (size := int(match[1]) * _SIZE_UNITS[match[2].lower()]):
-        raise ValueError("a size must be greater than zero")
-    return size
+    return int(match[1]) * _SIZE_UNITS[match[2].lower()]
 
 
 def _duration(value: Any) -> Any:
@@ -131,6 +135,7 @@ def _secret_key(key: SecretStr) -> SecretStr:
 
 Listener = Annotated[Address, BeforeValidator(_address)]
 Size = Annotated[int, BeforeValidator(_size)]
+SizeOrNone = Annotated[int, BeforeValidator(_size_or_none)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

@@ -40,6 +40,8 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("delivery.processed", "debug", "verdict", "A stored callback has been understood and settled."),
     ("delivery.rejected", "error", "error retry_after_s", "Could not be stored; answered 503."),
     ("delivery.stored", "debug", "size", "A callback is durably ours; answered 200."),
+    ("disk.cleared", "info", "", "There is room on the disk again; submits go out."),
+    ("disk.filled", "warning", "reason", "Too little room on a disk; no submit starts until there is."),
     ("download.failed", "info", "host reason retry_in_s", "A result file did not arrive whole."),
     ("effect.broke", "error", "", "A bug: performing raised; the job's row brings it back."),
     ("follower.failed", "error", "error", "The run that was to follow another could not be started."),

@@ -35,6 +35,7 @@ class Deps:
                     as JSON objects.
     *last_check*    when this process last asked the provider about a job, in microseconds since the
                     epoch; None where it has not. Looks that bring no news leave no trace in the log.
+    *shortage*      says why no submit starts just now, or None.
     *run_bytes_max*, *artifact_bytes_max*: the longest bodies of `POST /runs` and `POST /artifacts`.
     *keep_alive_s*: an event stream with nothing to tell says so this often, in seconds.
     """
@@ -57,6 +58,7 @@ class Deps:
     connections: Connections
     rejects: Callable[[], Sequence[Mapping[str, Any]]]
     last_check: Callable[[str], int | None]
+    shortage: Callable[[], str | None] = lambda: None
     run_bytes_max: int = 64 * MIB
     artifact_bytes_max: int = 512 * MIB
     keep_alive_s: float = 15.0

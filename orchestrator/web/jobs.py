@@ -96,7 +96,10 @@ async def waiting(request: web.Request) -> web.Response:
 
 def _waiting(deps: Deps, row: JobRow, asked: shapes.Object | None) -> shapes.Object:
     usual = deps.plans.usual.of(row.connection, row.operation)
-    return shapes.waiting(row, deps.last_check(row.id), usual, asked)
+    found = shapes.waiting(row, deps.last_check(row.id), usual, asked)
+    if row.status == "created" and deps.shortage() is not None:
+        found["waiting_for"] = "room on the disk (min_free_disk)"
+    return found
 
 
 async def _asked(deps: Deps, row: JobRow) -> shapes.Object | None:

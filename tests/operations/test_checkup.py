@@ -51,7 +51,19 @@ def test_of_many_problems_a_few_are_told_and_the_others_counted() -> None:
 
 
 def test_a_folder_that_will_be_made_is_judged_by_the_one_it_will_be_in(tmp_path: Path) -> None:
-    found = checkup.folder("data folder", tmp_path / "a" / "b")
+    found = checkup.folder("data folder", tmp_path / "a" / "b", 0)
 
     assert "can be written" in found.message
     assert not (tmp_path / "a").exists()
+
+
+def test_a_disk_on_which_nothing_would_be_submitted_is_told_before(tmp_path: Path) -> None:
+    full = checkup.folder("data folder", tmp_path, 10**18)
+
+    assert full.ok is False
+    assert "min_free_disk" in (full.advice or "")
+
+
+def test_how_long_things_are_kept_is_told() -> None:
+    assert "for ever" in checkup.retention(None, None).message
+    assert checkup.retention(90 * 86_400, None).message == "ended runs for 90 days and files for 90 days"

@@ -13,6 +13,7 @@ from orchestrator.engine.state import RunState
 from orchestrator.errors import Failure, WrongState
 from orchestrator.operations.workflows import Library
 from orchestrator.outcomes import Accepted, Done, Rejected, ResultFile
+from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.rows import Delivery
 from orchestrator.store.sqlite import SqliteStore
@@ -291,3 +292,15 @@ async def test_a_job_that_nobody_knows_cannot_be_resolved(client: Client) -> Non
     answer = await client.post("/api/v1/jobs/job_x/resolve", json={"action": "fail"})
 
     assert answer.status == 404
+
+
+async def test_the_waiting_board_says_that_the_disk_is_what_is_waited_for(
+    serve: Any, start: Start, limits: Limits
+) -> None:
+    limits.stop_for("the disk is nearly full")
+    await start()
+
+    client = await serve(shortage=lambda: limits.shortage)
+    board = (await (await client.get("/api/v1/waiting")).json())["items"]
+
+    assert [entry["waiting_for"] for entry in board] == ["room on the disk (min_free_disk)"]
