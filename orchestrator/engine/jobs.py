@@ -140,7 +140,7 @@ def submit_not_sent(draft: Draft, job: Job, trigger: t.SubmitNotSent) -> None:
         draft.postponed[job.id] = resolve_at(draft, job)
     elif job.status in ("created", "submitting"):
         limit_s = draft.plan.workflow.steps[job.step].retry.max_backoff_s
-        after_s = min(2.0 ** min(job.rejections, 12), limit_s)
+        after_s = max(min(2.0 ** min(job.rejections, 12), limit_s), trigger.after_s or 0.0)
         _wait_and_try_again(draft, job, Failure("network", trigger.reason), after_s)
 
 

@@ -30,13 +30,14 @@ def next_check(draft: Draft, job: Job, trigger: t.Checked) -> int:
     operation, outcome = draft.operation(job), trigger.outcome
     age_s = (trigger.asked_at - (job.submitted_at or trigger.asked_at)) / SECOND
     wanted_s = outcome.poll_s if isinstance(outcome, Pending) else None
+    retry_after_s = outcome.retry_after_s if isinstance(outcome, Retry) else None
     if operation.waits == "heartbeat" and not isinstance(outcome, Pending):
-        # Nobody knows whether that one was felt, and the task dies soon without another.
-        return _not_after_deadline(draft, job, draft.at + SECOND)
+        # Nobody knows whether that one was felt, and the task dies soon without another; but one that
+        # comes sooner than the provider says is not felt either.
+        return _not_after_deadline(draft, job, draft.at + int((retry_after_s or 1.0) * SECOND))
     if operation.waits == "heartbeat":
         after_s = min(max(wanted_s or 1.0, age_s), operation.poll_s)
     elif isinstance(outcome, Retry | Unauthorized):
-        retry_after_s = outcome.retry_after_s if isinstance(outcome, Retry) else None
         after_s = retry_after_s or min(max(1.0, age_s / 4), operation.max_check_interval_s)
     else:
         floor_s = min(wanted_s or operation.first_check_s, operation.max_check_interval_s)

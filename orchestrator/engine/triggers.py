@@ -111,9 +111,14 @@ class SubmitAnswered(JobTrigger):
 
 @dataclass(slots=True, kw_only=True)
 class SubmitNotSent(JobTrigger):
-    """Provably nothing left us: the name did not resolve, the connection was refused."""
+    """
+    Provably nothing left us: the name did not resolve, the connection was refused.
+
+    *after_s*: how long to wait, where somebody says so.
+    """
 
     reason: str
+    after_s: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)

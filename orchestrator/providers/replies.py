@@ -68,7 +68,7 @@ def files_at(*addresses: str | None) -> tuple[ResultFile, ...]:
 
 
 def retry_after_s(reply: Reply) -> float | None:
-    """Return the seconds of Retry-After, at most a day. A date needs a clock and is left to the backoff."""
+    """Return the seconds of Retry-After, at most a day. Of a date the transport has made seconds."""
     value = reply.headers.get("retry-after", "").strip()
     if not re.fullmatch(r"[0-9]{1,12}", value):
         return None

@@ -19,6 +19,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.providers.base import ResultFile
 from orchestrator.runtime.guard import read_url
 from orchestrator.runtime.transport import CONNECT_S_MAX, Transport, TransportError
+from orchestrator.runtime.waits import retry_after
 
 FILE_BYTES_MAX = 512 << 20
 DOWNLOAD_S = 600.0
@@ -128,8 +129,8 @@ def _check(response: aiohttp.ClientResponse) -> None:
     answer = f"the download was answered with {status} (host {response.url.host})"
     if 400 <= status < 500 and status not in _PASSING:
         raise Gone(answer)
-    after = response.headers.get("Retry-After", "")
-    raise Retryable(answer, float(after) if after.isascii() and after.isdigit() else None)
+    after = retry_after(response.headers)
+    raise Retryable(answer, float(after) if after is not None else None)
 
 
 def _artifact(digest: str, size: int, nature: Nature, file: ResultFile) -> Artifact:

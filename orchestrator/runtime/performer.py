@@ -225,7 +225,7 @@ class Performer:
             if isinstance(prepared, Request):
                 await self._limits.enter(work.connection, Lane.SUBMIT, work.run)
         except NotSent as error:
-            return await self._tell(work, t.SubmitNotSent, reason=error.reason)
+            return await self._tell(work, t.SubmitNotSent, reason=error.reason, after_s=error.retry_after_s)
         except Lost as error:
             # Nothing that spends was sent yet: as good as not sent.
             return await self._tell(work, t.SubmitNotSent, reason=error.reason)
@@ -266,7 +266,7 @@ class Performer:
                 work.connection, template, job=job.id, number=job.number, run=work.run
             )
         except NotSent as error:
-            await self._tell(work, t.SubmitNotSent, reason=error.reason)
+            await self._tell(work, t.SubmitNotSent, reason=error.reason, after_s=error.retry_after_s)
         except Lost as error:
             await self._tell(work, t.SubmitLost, reason=error.reason)
         else:
@@ -334,27 +334,31 @@ class Performer:
             del self.last_checks[next(iter(self.last_checks))]
 
     async def _ask(self, work: _Work) -> CheckOutcome:
-        """Ask how the task stands. A failed heartbeat is repeated at once: the task's life hangs on it."""
-        check = work.planned.operation.check
-        assert check is not None, "an operation that nobody can ask is never checked"
-        lane = Lane.HEARTBEAT if work.planned.drops else Lane.CHECK
-        outcome: CheckOutcome = Retry("not asked")
-        for _ in range(2 if work.planned.drops else 1):
-            try:
-                outcome = await self._exchanger.run(
-                    work.connection,
-                    lambda: check(work.planned.task(work.job)),
-                    lane=lane,
-                    run=work.run,
-                    timeout_s=work.planned.operation.poll_timeout_s,
-                )
-            except (NotSent, Lost) as error:
-                outcome = Retry(error.reason)
-            if not isinstance(outcome, Retry):
-                break
+        """Ask how the task stands. A heartbeat without an answer is repeated at once: a life hangs on it."""
+        outcome = await self._asked(work)
+        if outcome is None and work.planned.drops:
+            outcome = await self._asked(work)
+        outcome = outcome or Retry("no answer")
         if self._cannot_be_lost_yet(work, outcome):
             return Retry("the provider does not know the task yet")
         return outcome
+
+    async def _asked(self, work: _Work) -> CheckOutcome | None:
+        """Return what was answered, None where nothing was."""
+        check = work.planned.operation.check
+        assert check is not None, "an operation that nobody can ask is never checked"
+        try:
+            return await self._exchanger.run(
+                work.connection,
+                lambda: check(work.planned.task(work.job)),
+                lane=Lane.HEARTBEAT if work.planned.drops else Lane.CHECK,
+                run=work.run,
+                timeout_s=work.planned.operation.poll_timeout_s,
+            )
+        except NotSent as error:
+            return Retry(error.reason, error.retry_after_s) if error.retry_after_s is not None else None
+        except Lost:
+            return None
 
     def _cannot_be_lost_yet(self, work: _Work, outcome: CheckOutcome) -> bool:
         """

@@ -31,6 +31,7 @@ from yarl import URL
 from orchestrator.errors import OrchestratorError
 from orchestrator.providers.base import Reply
 from orchestrator.runtime.guard import RefusedAddress, RefusedUrl, guarded_socket, read_url
+from orchestrator.runtime.waits import retry_after
 
 MIB = 1 << 20
 BODY_BYTES_MAX = 32 * MIB
@@ -298,7 +299,11 @@ class Transport:
         if len(body) > limit:
             response.close()
             raise Lost(f"the answer is larger than {limit} bytes (host {response.url.host})")
-        return Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if "retry-after" in headers:
+            # Connectors know no clock: a date becomes seconds here.
+            headers["retry-after"] = retry_after(response.headers) or ""
+        return Reply(response.status, headers, body)
 
 
 def _home(base: URL) -> _Home:
