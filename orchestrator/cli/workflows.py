@@ -68,7 +68,7 @@ def show(client: Client, name: str, as_json: bool) -> None:
 
 
 def _next(triggers: Mapping[str, Any]) -> str:
-    """Return when the next run of a schedule begins."""
+    """Return when the next run of a schedule begins, on the reader's own clock."""
     from orchestrator.cli import render
 
     instants = [schedule["next_at"] for schedule in triggers["schedules"] if schedule["next_at"]]

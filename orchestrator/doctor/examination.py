@@ -55,7 +55,8 @@ async def _examine(
         telemetry.redact(s.get_secret_value() for c in connectors.values() for s in c.secrets())
         telemetry.redact(secret.get_secret_value() for secret in settings.secrets.values())
         secrets = workflows.known_secrets(settings.secrets)
-        findings += checkup.workflows(workflows.read([settings.workflows], catalog(connectors), secrets))
+        found = workflows.read([settings.workflows], catalog(connectors), secrets)
+        findings += checkup.workflows(found) + checkup.triggers(found)
         if online:
             findings.append(await outside.clock(connectors))
             findings += await outside.credentials(connectors, settings)

@@ -98,6 +98,31 @@ def workflows(found: Found) -> list[Finding]:
     return [Finding("workflows", True, f"{len(found.workflows)} valid: {names}")]
 
 
+def triggers(found: Found) -> list[Finding]:
+    """Tell what starts runs besides people, and judge who is let in."""
+    hooks = {
+        name: one.triggers.webhook for name, one in sorted(found.workflows.items()) if one.triggers.webhook
+    }
+    findings = [
+        Finding(
+            "triggers",
+            None,
+            f"anybody who knows the address /hooks/{name} can start runs of '{name}'",
+            "give its webhook trigger a `verify`, with a secret of [secrets]",
+        )
+        for name, hook in hooks.items()
+        if hook.verify is None
+    ]
+    verified = [f"/hooks/{name} ({hook.verify.scheme})" for name, hook in hooks.items() if hook.verify]
+    schedules = sum(len(one.triggers.schedules) for one in found.workflows.values())
+    followers = sum(len(one.triggers.runs) for one in found.workflows.values())
+    counted = [(schedules, "schedule"), (followers, "run trigger")]
+    there = [*verified, *(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counted if count)]
+    if there:
+        findings.append(Finding("triggers", True, "; ".join(there)))
+    return findings
+
+
 def clock(skew_s: float | None, host: str | None) -> Finding:
     """Judge this machine's clock by how far it is from that of *host*; None where nobody told the time."""
     if skew_s is None:

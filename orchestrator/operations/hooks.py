@@ -96,8 +96,9 @@ def request_scope(delivery: Delivery) -> dict[str, Any]:
     """
     Return what expressions over a request see: `body`, `query` and `headers`.
 
-    Shape:   `body` is its JSON value, the fields of a form, else text, and null where there is none. Of a
-             name that comes repeatedly, `query` and forms have the first value.
+    Shape:   `body` is its JSON value, the fields of a form, else text, and null where there is none. JSON
+             is known by itself, as many senders call it something else. Of a name that comes repeatedly,
+             `query` and forms have the first value.
     """
     headers: dict[str, str] = {}
     for name, value in orjson.loads(delivery.headers):
@@ -108,12 +109,14 @@ def request_scope(delivery: Delivery) -> dict[str, Any]:
 def _body(delivery: Delivery) -> Any:
     if not delivery.body:
         return None
-    if delivery.content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-        return _fields(delivery.body.decode("utf-8", "replace"))
+    is_form = delivery.content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+    text = delivery.body.decode("utf-8", "replace")
+    if is_form and not text.lstrip().startswith(("{", "[")):
+        return _fields(text)
     try:
         return orjson.loads(delivery.body)
     except orjson.JSONDecodeError:
-        return delivery.body.decode("utf-8", "replace")
+        return text
 
 
 def _fields(text: str) -> dict[str, str]:

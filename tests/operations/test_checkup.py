@@ -1,9 +1,18 @@
 """What a doctor makes of versions, clocks and workflow files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.definition.loader import parse
+from orchestrator.definition.workflow import (
+    RunTrigger,
+    ScheduleTrigger,
+    Triggers,
+    Verification,
+    WebhookTrigger,
+)
 from orchestrator.errors import Problem
 from orchestrator.operations import checkup
 from orchestrator.operations.workflows import Found
@@ -67,3 +76,29 @@ def test_a_disk_on_which_nothing_would_be_submitted_is_told_before(tmp_path: Pat
 def test_how_long_things_are_kept_is_told() -> None:
     assert "for ever" in checkup.retention(None, None).message
     assert checkup.retention(90 * 86_400, None).message == "ended runs for 90 days and files for 90 days"
+
+
+def of_triggers(**triggers: Triggers) -> list[tuple[bool | None, str]]:
+    """Return what is made of workflows with these triggers."""
+    source = '{"name": "w", "steps": {"a": {"uses": "core/sleep", "with": {"duration": "1s"}}}}'
+    workflows = {name: replace(parse(source), name=name, triggers=one) for name, one in triggers.items()}
+    return [(one.ok, one.message) for one in checkup.triggers(Found(workflows, {}, (), {}))]
+
+
+def test_what_starts_runs_is_told() -> None:
+    hook = WebhookTrigger(inputs={}, verify=Verification(scheme="token", secret="shop"))
+    schedules = [ScheduleTrigger(cron="0 3 * * *"), ScheduleTrigger(cron="0 4 * * *")]
+
+    told = of_triggers(
+        orders=Triggers(webhook=hook, schedules=schedules),
+        tidy=Triggers(runs=[RunTrigger(workflow="orders")]),
+    )
+
+    assert told == [(True, "/hooks/orders (token); 2 schedules; 1 run trigger")]
+    assert of_triggers(orders=Triggers()) == []
+
+
+def test_a_hook_that_lets_everybody_in_is_a_question() -> None:
+    told = of_triggers(orders=Triggers(webhook=WebhookTrigger(inputs={})))
+
+    assert told == [(None, "anybody who knows the address /hooks/orders can start runs of 'orders'")]

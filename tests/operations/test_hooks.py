@@ -59,6 +59,8 @@ def delivery(
         (b"[1]", "text/plain", [1]),
         (b"", "application/json", None),
         (b"null", "application/json", None),
+        (b' {"a": "b=c"}', FORM, {"a": "b=c"}),
+        (b"7", FORM, {"7": ""}),
         (b"{broken", "application/json", "{broken"),
         ("grün".encode(), "text/plain", "grün"),
         (b"\xff", "text/plain", "\ufffd"),
