@@ -245,3 +245,18 @@ async def test_what_a_cancelled_waiter_handed_in_harms_nobody(store: SqliteStore
     await store.append(append(2))
 
     assert len(await store.read("run_002")) == 1
+
+
+@pytest.mark.parametrize("hours", [0, 1, 7, 30, 49, 99])
+async def test_what_happened_since_is_told_however_long_the_log(
+    store: SqliteStore, append: Callable[..., Append], hours: int
+) -> None:
+    hour = 3_600_000_000
+    moments = [n * hour // 2 for n in range(100)]
+    moments[61] -= hour  # A clock was set back.
+    await store.append(append(1, events=[RunStarted(at=at) for at in moments]))
+
+    found = await store.tail(after=0, since=hours * hour)
+
+    assert [one.at for one in found] == [at for at in moments if at >= hours * hour]
+    assert await store.tail(after=0, since=hours * hour, types=["run.*"]) == found

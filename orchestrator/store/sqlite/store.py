@@ -51,6 +51,9 @@ _JOB = tuple(f.name for f in fields(JobRow))
 _CONNECTION = tuple(f.name for f in fields(ConnectionRow))
 _DELIVERY = tuple(f.name for f in fields(Delivery))
 Found = TypeVar("Found")
+_SET_BACK = 3_600_000_000
+"""No clock is set back by more than an hour, microseconds."""
+
 _LAST = "~"
 """Sorts behind every id."""
 
@@ -205,10 +208,13 @@ class SqliteStore:
             rows = await self._list("tail_connection", **named, **bounds)
         elif stream is not None:
             rows = await self._list("tail_stream", stream=stream, types=patterns, **bounds)
-        elif types:
-            rows = await self._on(self._lister, _tail_types, patterns, bounds)
         else:
-            rows = await self._list("tail", **bounds)
+            if since is not None:
+                bounds["after"] = max(after, await self._on(self._lister, _below, since))
+            if types:
+                rows = await self._on(self._lister, _tail_types, patterns, bounds)
+            else:
+                rows = await self._list("tail", **bounds)
         return [_recorded(row) for row in rows]
 
     async def last_sequence(self) -> int:
@@ -426,6 +432,20 @@ class SqliteStore:
 
 def _fetch(db: sqlite3.Connection, statement: str, arguments: dict[str, Any]) -> list[Any]:
     return db.execute(statement, arguments).fetchall()
+
+
+def _below(db: sqlite3.Connection, since: int) -> int:
+    """
+    Return a sequence below those of all events since *since*, so that the log before it is not read.
+
+    It is found by halving, as times rise with sequences but for what a clock was set back.
+    """
+    low, high = 0, db.execute(_SQL["last_sequence"]).fetchone()[0]
+    while low < high:
+        middle = (low + high) // 2
+        at = db.execute(_SQL["moment_after"], {"seq": middle}).fetchone()[0]
+        low, high = (middle + 1, high) if at < since - _SET_BACK else (low, middle)
+    return int(low)
 
 
 def _tail_types(db: sqlite3.Connection, patterns: str, bounds: dict[str, int]) -> list[Any]:

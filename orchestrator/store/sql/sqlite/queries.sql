@@ -274,6 +274,9 @@ WHERE c.name = :connection AND e.seq > :after AND e.at >= :since
   AND EXISTS (SELECT 1 FROM json_each(:types) p WHERE t.name GLOB p.value)
 ORDER BY e.version LIMIT :limit;
 
+-- name: moment_after
+SELECT at FROM events WHERE seq > :seq ORDER BY seq LIMIT 1;
+
 -- name: types_like
 -- The numbers of the types that match one of a JSON list of GLOB patterns.
 SELECT t.n FROM event_types t
