@@ -30,8 +30,8 @@ class Sleep(Params):
         if text is not None:
             try:
                 from_rfc3339(text)
-            except ValueError as error:
-                raise ValueError(f"{error}; write a time such as 2026-12-24T18:00:00Z") from None
+            except ValueError:
+                raise ValueError("must be a time with its zone, such as 2026-12-24T18:00:00Z") from None
         return text
 
     @classmethod

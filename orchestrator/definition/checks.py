@@ -11,8 +11,8 @@ from orchestrator.definition.references import check_references
 from orchestrator.definition.report import Report
 from orchestrator.definition.requests import check_request, is_request
 from orchestrator.definition.schemas import UNKNOWN, Branch, Type, items_of, kinds, named
-from orchestrator.definition.suggestions import did_you_mean, quoted
 from orchestrator.definition.templates import TemplateValue
+from orchestrator.wording import did_you_mean, quoted
 
 
 def check_graph(draft: Draft, report: Report) -> None:

@@ -8,9 +8,9 @@ from orchestrator.definition.catalog import OperationSpec
 from orchestrator.definition.input_schemas import complaints
 from orchestrator.definition.reading import RUN_WORKFLOW, Draft, StepDraft
 from orchestrator.definition.report import Report
-from orchestrator.definition.suggestions import did_you_mean, quoted
 from orchestrator.definition.templates import has_expression
 from orchestrator.definition.yaml_document import Path
+from orchestrator.wording import did_you_mean, quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,9 @@ from orchestrator.definition.json_values import checked
 from orchestrator.definition.lookup import Missing, complaint
 from orchestrator.definition.sandbox import SANDBOX, Plainer, compiled
 from orchestrator.definition.scopes import EVERY_ROOT, ROOTS, STATUS_FUNCTIONS
-from orchestrator.definition.suggestions import closest, did_you_mean
 from orchestrator.definition.workflow import Scope
 from orchestrator.errors import InvalidValue
+from orchestrator.wording import closest, did_you_mean
 
 LENGTH_MAX = 4096
 """Characters of one expression."""

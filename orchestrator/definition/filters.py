@@ -27,7 +27,7 @@ from orchestrator.definition.json_values import (
     weight,
 )
 from orchestrator.definition.lookup import Absent, follow
-from orchestrator.definition.suggestions import did_you_mean, quoted
+from orchestrator.wording import did_you_mean, quoted
 
 FILTERS: dict[str, Callable[..., Any]] = {}
 """Filters by name."""

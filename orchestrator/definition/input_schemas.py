@@ -11,8 +11,8 @@ from referencing.exceptions import Unresolvable
 
 from orchestrator.definition.json_values import kind
 from orchestrator.definition.report import Report
-from orchestrator.definition.suggestions import closest, did_you_mean, listed, quoted
 from orchestrator.definition.yaml_document import Path
+from orchestrator.wording import closest, did_you_mean, listed, quoted, said, shown
 
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 
@@ -104,17 +104,47 @@ def complaints(schema: Mapping[str, Any], value: Any) -> list[tuple[Path, str]]:
     return [(tuple(error.absolute_path), _in_our_words(error)) for error in errors]
 
 
+_LEASTS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "greater than",
+    "exclusiveMaximum": "less than",
+    "multipleOf": "a multiple of",
+}
+_COUNTS = {
+    "minItems": ("at least", "item"),
+    "maxItems": ("at most", "item"),
+    "minLength": ("at least", "character"),
+    "maxLength": ("at most", "character"),
+    "minProperties": ("at least", "field"),
+    "maxProperties": ("at most", "field"),
+}
+
+
 def _in_our_words(error: ValidationError) -> str:
-    limit = error.validator_value
-    size = len(error.instance) if isinstance(error.instance, str | list) else 0
+    limit: Any = error.validator_value
+    instance: Any = error.instance
+    given = shown(instance)
     match error.validator:
-        case "minItems":
-            return f"must have at least {limit} item{'s' * (limit != 1)}, not {size}"
-        case "maxItems":
-            return f"must have at most {limit} item{'s' * (limit != 1)}, not {size}"
-        case "minLength" | "maxLength":
-            at = "at least" if error.validator == "minLength" else "at most"
-            return f"must have {at} {limit} character{'s' * (limit != 1)}, not {size}"
+        case str(key) if key in _LEASTS:
+            return f"must be {_LEASTS[key]} {limit}, not {given}"
+        case str(key) if key in _COUNTS:
+            bound, noun = _COUNTS[key]
+            return f"must have {bound} {limit} {noun}{'s' * (limit != 1)}, not {len(instance)}"
+        case "pattern":
+            return f"must have the form {limit}, not {given}"
+        case "format" if "'" in error.message:
+            return f"must be a text of the format '{limit}', not {given}"
+        case "const":
+            return f"must be {shown(limit)}, not {given}"
+        case "required":
+            missing = [name for name in limit if name not in instance]
+            return f"needs the field{'s' * (len(missing) > 1)} {' and '.join(map(quoted, missing))}"
+        case "additionalProperties" if limit is False:
+            schema: Any = error.schema
+            known = schema.get("properties", {})
+            surplus = [name for name in instance if name not in known]
+            return said(f"has no field {quoted(surplus[0])}", did_you_mean(surplus[0], known))
         case "uniqueItems":
             return "must not hold the same item twice"
         case "anyOf" | "oneOf" if error.context:
@@ -169,7 +199,7 @@ def _check(schema: dict[str, Any], path: Path, report: Report) -> None:
     for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema):
         at = (*path, *error.absolute_path)
         if not any(at[: len(place)] == place for place in told):
-            report.at_value(at, f"no valid JSON Schema: {error.message[:_MESSAGE_MAX]}")
+            report.at_value(at, f"no valid JSON Schema: {_in_our_words(error)}")
     if "default" in schema and report.errors == known_errors:
         for inner, message in complaints(schema, schema["default"]):
             report.at_value((*path, "default", *inner), f"the default {message}")

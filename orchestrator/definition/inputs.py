@@ -5,9 +5,9 @@ from typing import Any
 
 from orchestrator.definition.input_schemas import complaints
 from orchestrator.definition.report import dotted
-from orchestrator.definition.suggestions import did_you_mean
 from orchestrator.definition.workflow import Workflow
 from orchestrator.errors import InputProblem
+from orchestrator.wording import did_you_mean
 
 
 def check_inputs(workflow: Workflow, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[InputProblem]]:

@@ -5,6 +5,8 @@ from typing import Any
 import orjson
 from jinja2 import Undefined
 
+from orchestrator import wording
+
 TEXT_MAX = 1_000_000
 """Characters of one text."""
 
@@ -25,22 +27,9 @@ _EACH = 8
 
 def kind(value: Any) -> str:
     """Return what people call such a value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-        case Undefined():
-            str(value)  # Raises, and says what is missing.
-    return f"a {type(value).__name__}"
+    if isinstance(value, Undefined):
+        str(value)  # Raises, and says what is missing.
+    return wording.kind(value)
 
 
 def is_number(value: Any) -> bool:

@@ -7,7 +7,7 @@ from jinja2.exceptions import UndefinedError
 from jinja2.utils import missing
 
 from orchestrator.definition.json_values import kind
-from orchestrator.definition.suggestions import closest, listed, quoted
+from orchestrator.wording import closest, listed, quoted
 
 
 class Missing(UndefinedError):

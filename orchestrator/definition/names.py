@@ -18,8 +18,8 @@ from orchestrator.definition.schemas import (
     step_into,
     typed,
 )
-from orchestrator.definition.suggestions import did_you_mean, quoted
 from orchestrator.definition.workflow import EndStatus
+from orchestrator.wording import did_you_mean, quoted
 
 _OF_STEPS = ("output", "artifacts", "status", "error")
 

@@ -19,8 +19,8 @@ from orchestrator.definition.schemas import (
     property_names,
     typed,
 )
-from orchestrator.definition.suggestions import did_you_mean, quoted
 from orchestrator.definition.templates import OPEN, Place, Use
+from orchestrator.wording import did_you_mean, quoted
 
 _CANDIDATES_MAX = 50
 
@@ -76,14 +76,20 @@ def _tell(problem: FoundProblem, step: StepDraft, wanted: Type, report: Report) 
             )
             return
         if not exists:
-            message = f"the parameter '{dotted(problem.path)}' is required"
-            if "required" not in problem.message.lower():
-                message = problem.message
+            message = problem.message
+            if message == "is required":
+                message = f"the parameter '{dotted(problem.path)}' is required"
             report.at_key(path if around else _head(step), message, problem.hint)
             return
-    place = dotted(problem.path)
-    told = problem.message if not place or place in problem.message else f"{place}: {problem.message}"
-    report.at_value(path, told, problem.hint)
+    report.at_value(path, _spelt(problem), problem.hint)
+
+
+def _spelt(problem: FoundProblem) -> str:
+    """Return the message with the name of the parameter, unless it has it already."""
+    place, message = dotted(problem.path), problem.message
+    if not place or (place in message and not message.startswith("must ")):
+        return message
+    return f"{place}{' ' if message.startswith('must ') else ': '}{message}"
 
 
 def _head(step: StepDraft) -> Place:
@@ -114,10 +120,10 @@ def _check_use(
     given, taken = names.type_of(use.expression), inside(wanted, use.place)
     place = dotted(use.place)
     if not can_be(given, taken):
-        report.at_value(path, f"{place} has to be {named(taken)}, and this is {named(given)}")
+        report.at_value(path, f"{place} must be {named(taken)}, and this is {named(given)}")
         return
     if (wrong := _no_candidate(use, spec, given, values)) is not None:
-        report.at_value(path, f"{place}: no value that this may have is valid: {wrong.message}", wrong.hint)
+        report.at_value(path, f"no value that this may have is valid: {_spelt(wrong)}", wrong.hint)
         return
     last = use.place[-1]
     needed = isinstance(last, int) or is_required(inside(wanted, use.place[:-1]), last)

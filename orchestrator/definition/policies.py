@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from orchestrator.definition.json_values import kind
 from orchestrator.definition.scopes import IN_GROUP
 from orchestrator.definition.section import Section
-from orchestrator.definition.suggestions import quoted
 from orchestrator.definition.workflow import Concurrency, EndStatus, Notify
 from orchestrator.definition.yaml_document import Path
+from orchestrator.wording import quoted
 
 CONCURRENCY_KEYS = ("group", "limit")
 NOTIFY_KEYS = ("url", "secret", "on")

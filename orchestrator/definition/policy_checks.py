@@ -7,9 +7,9 @@ from orchestrator.definition.names import OF_GROUP, Names
 from orchestrator.definition.reading import Draft
 from orchestrator.definition.references import check_references
 from orchestrator.definition.report import Report
-from orchestrator.definition.suggestions import did_you_mean, quoted
 from orchestrator.definition.templates import TemplateValue
 from orchestrator.definition.workflow import CORE
+from orchestrator.wording import did_you_mean, quoted
 
 
 def check_budget(

@@ -12,12 +12,12 @@ from orchestrator.definition.policies import read_budget, read_concurrency, read
 from orchestrator.definition.report import Report
 from orchestrator.definition.scopes import CALLBACK_MARK, IN_ANSWER, IN_REQUEST, ROOTS
 from orchestrator.definition.section import Section, check_name, read_value
-from orchestrator.definition.suggestions import quoted
 from orchestrator.definition.templates import ExpressionCondition, TemplateValue, condition
 from orchestrator.definition.triggers import TriggersDraft, read_triggers
 from orchestrator.definition.workflow import CORE, Concurrency, Notify, OnUncertain, Retry
 from orchestrator.definition.yaml_document import Path
 from orchestrator.errors import ErrorClass
+from orchestrator.wording import quoted
 
 TOP_KEYS = (
     "name", "description", "inputs", "defaults", "timeout", "budget", "concurrency", "triggers", "notify",

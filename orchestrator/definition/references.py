@@ -6,9 +6,9 @@ from orchestrator.definition.expressions import Path as Reference
 from orchestrator.definition.names import Names
 from orchestrator.definition.report import Report
 from orchestrator.definition.schemas import Astray
-from orchestrator.definition.suggestions import quoted
 from orchestrator.definition.templates import Use
 from orchestrator.definition.yaml_document import Path
+from orchestrator.wording import quoted
 
 _WITH_HEADERS = ("headers", "response", "callback")
 

@@ -1,13 +1,13 @@
 """What is known of a value before there is one: JSON Schemas, walked by field and index."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.definition.expressions import Path, spelt
 from orchestrator.definition.input_schemas import NAMES_OF_TYPES
 from orchestrator.definition.report import Severity
-from orchestrator.definition.suggestions import closest, did_you_mean, quoted
+from orchestrator.wording import closest, did_you_mean, quoted
 
 ANYTHING = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
@@ -103,7 +103,12 @@ def typed(
         return typed(inner, root, closed=closed, depth=depth + 1)
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list):
-            return tuple(b for s in schema[key] for b in typed(s, root, closed=closed, depth=depth + 1))
+            marks = {"format": "image"} if schema.get("format") == "image" else {}
+            return tuple(
+                replace(branch, schema={**branch.schema, **marks})
+                for form in schema[key]
+                for branch in typed(form, root, closed=closed, depth=depth + 1)
+            )
     if isinstance(parts := schema.get("allOf"), list):
         return typed(parts[0], root, closed=closed, depth=depth + 1) if len(parts) == 1 else UNKNOWN
     is_image = schema.get("format") == "image" and "string" in Branch(schema, root).kinds
@@ -118,6 +123,8 @@ def kinds(type: Type) -> frozenset[str]:
 def named(type: Type) -> str:
     """Say what a value of *type* is."""
     found = kinds(type)
+    if any(branch.schema.get("format") == "image" for branch in type):
+        return "an image"
     return " or ".join(text for name, text in NAMES_OF_TYPES.items() if name in found)
 
 

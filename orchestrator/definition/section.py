@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from orchestrator.definition.json_values import kind
 from orchestrator.definition.report import Report, dotted
 from orchestrator.definition.scopes import ROOTS
-from orchestrator.definition.suggestions import did_you_mean, listed, quoted
 from orchestrator.definition.templates import TemplateValue, template_value
 from orchestrator.definition.yaml_document import Path
 from orchestrator.durations import seconds
+from orchestrator.wording import did_you_mean, listed, quoted
 
 D = TypeVar("D")
 

@@ -13,11 +13,11 @@ from orchestrator.definition.reading import Draft
 from orchestrator.definition.references import check_references
 from orchestrator.definition.report import Report
 from orchestrator.definition.schemas import can_be, named, typed
-from orchestrator.definition.suggestions import did_you_mean, quoted
 from orchestrator.definition.templates import TemplateValue, has_expression
 from orchestrator.definition.triggers import CRON_ALIASES
 from orchestrator.definition.workflow import ScheduleTrigger, Verification, WebhookTrigger
 from orchestrator.definition.yaml_document import Path
+from orchestrator.wording import did_you_mean, quoted
 
 _NOT_GIVEN, _GIVE = "this trigger does not give it", "name it below `inputs:`, or give it a default"
 

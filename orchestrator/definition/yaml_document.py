@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from orchestrator.definition.suggestions import quoted
+from orchestrator.wording import quoted
 
 BYTES_MAX = 256 * 1024
 DEPTH_MAX = 32

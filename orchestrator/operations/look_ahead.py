@@ -21,7 +21,7 @@ from orchestrator.definition.inputs import check_inputs
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.errors import InvalidValue
 from orchestrator.operations.outlook import ONCE, UNKNOWN, Outlook, Runs, Span, StepOutlook
-from orchestrator.operations.plans import Planned, dotted
+from orchestrator.operations.plans import Planned
 from orchestrator.providers.base import Waiting, check_params
 from orchestrator.providers.expected import expected_files, expected_price, known_part
 
@@ -233,7 +233,7 @@ class _Looking:
             wrong = check_params(
                 planned.operation.params, params, is_unknown=lambda value: isinstance(value, Unknown)
             )
-            problems = [f"{dotted(each)}: {each.message}" if each.path else each.message for each in wrong]
+            problems = list(map(str, wrong))
         found.problems += [problem for problem in problems if problem not in found.problems]
 
     def _child(self, found: StepOutlook, params: Mapping[str, Any], times: Span) -> None:

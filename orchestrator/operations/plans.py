@@ -127,7 +127,7 @@ class Planned:
             self._checked = params, self.operation.params.model_validate(params)
         except ValidationError:
             found = check_params(self.operation.params, params)
-            return "; ".join(f"{dotted(p)}: {p.message}" if p.path else p.message for p in found)
+            return "; ".join(map(str, found))
         return None
 
     def parsed(self, job: Job) -> Any:
@@ -197,10 +197,6 @@ class Planned:
 def needs_number(template: Template) -> bool:
     """Return whether the request takes the next number of the connection's counter."""
     return any(hole["fill"] == "number" for hole in template.holes)
-
-
-def dotted(problem: ParamProblem) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.path)[1:]
 
 
 class Plans:

@@ -25,8 +25,8 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -36,9 +36,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from orchestrator import durations
+from orchestrator import durations, wording
 from orchestrator.outcomes import Accepted as Accepted
 from orchestrator.outcomes import Callback as Callback
 from orchestrator.outcomes import CallbackMeaning as CallbackMeaning
@@ -163,12 +163,29 @@ class FileRef(BaseModel):
     artifact: ArtifactRef | None = None
 
 
-def _image_text(value: Any) -> Any:
-    if isinstance(value, str) and not value.startswith(("http://", "https://", "data:", "artifact:sha256:")):
+_SCHEMES = ("http://", "https://", "data:", "artifact:sha256:")
+
+
+def _is_image(value: Any, keys: Set[str]) -> Any:
+    if isinstance(value, Mapping):
+        fits = bool(keys & value.keys())
+    else:
+        fits = isinstance(value, ArtifactRef | FileRef) or (
+            isinstance(value, str) and value.startswith(_SCHEMES)
+        )
+    if not fits:
         raise PydanticCustomError(
             "image", "an image is an http(s) URL, a data URI, or an artifact (artifact:sha256:…)"
         )
     return value
+
+
+def _image(value: Any) -> Any:
+    return _is_image(value, {"digest"})
+
+
+def _image_or_file(value: Any) -> Any:
+    return _is_image(value, {"digest", "file_id"})
 
 
 _IMAGE_SCHEMA = {
@@ -180,11 +197,11 @@ _IMAGE_SCHEMA = {
     "description": "An image: URL, data URI, artifact, or uploaded file.",
 }
 
-Image = Annotated[str | ArtifactRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)]
+Image = Annotated[str | ArtifactRef, BeforeValidator(_image), WithJsonSchema(_IMAGE_SCHEMA)]
 """An image parameter: http(s) URL, data URI, `artifact:sha256:…`, or an artifact object."""
 
 ImageOrFile = Annotated[
-    str | ArtifactRef | FileRef, AfterValidator(_image_text), WithJsonSchema(_IMAGE_SCHEMA)
+    str | ArtifactRef | FileRef, BeforeValidator(_image_or_file), WithJsonSchema(_IMAGE_SCHEMA)
 ]
 """Likewise, or `{file_id: …}` of a file that the provider already holds."""
 
@@ -304,11 +321,21 @@ class Output(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ParamProblem:
-    """One thing wrong with parameters: where (`attributes`, `age`) and what."""
+    """
+    One thing wrong with parameters: where (`attributes`, `age`) and what.
+
+    *message* is a sentence, or goes on where the name of the parameter would stand (`must be …`).
+    """
 
     path: tuple[str | int, ...]
     message: str
     hint: str | None = None
+
+    def __str__(self) -> str:
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path).removeprefix(".")
+        goes_on = self.message.startswith(("must ", "is "))
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{' ' if goes_on else ': '}{self.message}{hint}" if place else f"{self.message}{hint}"
 
 
 def check_params(
@@ -322,11 +349,11 @@ def check_params(
 
     A problem that only an unknown value could answer for is left out.
     """
-    problems: list[ParamProblem] = []
+    found: list[tuple[tuple[str | int, ...], ErrorDetails]] = []
     try:
         model.model_validate(dict(values))
     except ValidationError as error:
-        for detail in error.errors(include_url=False, include_context=False):
+        for detail in error.errors(include_url=False):
             path, hidden = _path_in(values, detail["loc"], is_unknown)
             # A required field that is absent is wrong whatever the unknown values turn out to be,
             # unless it is one form of several that misses it: the unknown value may fit another.
@@ -338,9 +365,8 @@ def check_params(
             certain = detail["type"] == "missing" and not of_union
             if detail["type"] != "extra_forbidden" and (hidden or (excused and not certain)):
                 continue
-            problem = ParamProblem(path, detail["msg"])
-            if problem not in problems:
-                problems.append(problem)
+            found.append((path, detail))
+    problems = _told(found)
     if issubclass(model, Params):
         known = {k: v for k, v in values.items() if not _holds_unknown(v, is_unknown)}
         perhaps = {k for k, v in values.items() if is_unknown(v)}
@@ -352,6 +378,26 @@ def check_params(
         ]
         problems += [ParamProblem((name,), message) for name, message in across]
     return problems
+
+
+def _told(found: Sequence[tuple[tuple[str | int, ...], ErrorDetails]]) -> list[ParamProblem]:
+    """Return what pydantic found, once for each value that may have one of several forms."""
+    by_path: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
+    for path, detail in found:
+        by_path.setdefault(path, []).append(detail)
+    problems: dict[ParamProblem, None] = {}
+    for path, details in by_path.items():
+        kinds = {wanted: None for one in details if (wanted := wording.wanted_kind(one["type"]))}
+        # That it is another kind of value says less than what is wrong with it as the kind that it is.
+        rest = [one for one in details if wording.wanted_kind(one["type"]) is None]
+        if len(kinds) > 1 and not rest:
+            given = wording.kind(details[0]["input"])
+            problems[ParamProblem(path, f"must be {wording.either(list(kinds))}, not {given}")] = None
+            continue
+        for one in rest or details[:1]:
+            said = wording.complaint(one["type"], one["msg"], one.get("ctx", {}), one["input"])
+            problems[ParamProblem(path, *said)] = None
+    return list(problems)
 
 
 def _holds_unknown(value: Any, is_unknown: Callable[[Any], bool]) -> bool:

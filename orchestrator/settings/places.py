@@ -7,6 +7,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from orchestrator.wording import complaint
+
 DEFAULT_FILE = "orchestrator.toml"
 PREFIX = "ORCHESTRATOR_"
 
@@ -61,7 +63,8 @@ def explain(
     for detail in error.errors(include_url=False, include_input=False):
         # pydantic names a bad key of a mapping as (…, name, "[key]").
         inside = tuple(str(part) for part in detail["loc"] if part != "[key]")
-        yield _sentence(detail["type"], detail["msg"], inside, model, places, at)
+        said, _ = complaint(detail["type"], detail["msg"], detail.get("ctx", {}), None, show=False)
+        yield _sentence(detail["type"], said, inside, model, places, at)
 
 
 def error_text(error: OSError | UnicodeDecodeError) -> str:
@@ -79,7 +82,7 @@ def _sentence(
         return _missing_key(path, _is_secret(model, inside), places)
     if kind in ("dict_type", "model_type"):
         return f"{places.of(path)}: this is a table, not a single value"
-    return f"{places.of(path)}: {message.removeprefix('Value error, ')}"
+    return f"{places.of(path)}: {message}"
 
 
 def _unknown_key(path: SettingPath, known: Collection[str], places: Places) -> str:

@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.errors import InputProblem, InvalidInput
+from orchestrator.wording import complaint, did_you_mean, said
 
 DEPTH_MAX = 64
 """Levels of lists and objects. Nothing meant is deeper, and what walks them must not run out of stack."""
@@ -82,11 +83,11 @@ def _check_depth(value: Any) -> None:
 
 def _problems(error: ValidationError, model: type[Body]) -> list[InputProblem]:
     found = []
-    for detail in error.errors(include_url=False, include_input=False):
-        message = detail["msg"]
+    for detail in error.errors(include_url=False):
+        message = said(*complaint(detail["type"], detail["msg"], detail.get("ctx", {}), detail["input"]))
         if detail["type"] == "extra_forbidden":
             names = (each.alias or name for name, each in model.model_fields.items())
-            message = f"there is no such field (there are: {', '.join(names)})"
+            message = said("there is no such field", did_you_mean(str(detail["loc"][-1]), names))
         found.append(InputProblem(_location(detail["loc"]), message))
     return found
 

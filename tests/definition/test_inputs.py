@@ -97,7 +97,7 @@ def test_what_is_no_image_is_told(workflow: Workflow, image: Any) -> None:
         ({"gender": 3}, "inputs.gender", "must be text, not a number"),
         ({"scale": "2"}, "inputs.scale", "must be a whole number, not text"),
         ({"scale": True}, "inputs.scale", "must be a whole number, not true or false"),
-        ({"scale": 0}, "inputs.scale", "0 is less than the minimum of 1"),
+        ({"scale": 0}, "inputs.scale", "must be at least 1, not 0"),
         ({"product_images": []}, "inputs.product_images", "must have at least 1 item, not 0"),
         ({"product_images": ["data:,"] * 4}, "inputs.product_images", "must have at most 3 items, not 4"),
         ({"product_images": None}, "inputs.product_images", "must be a list, not null"),
@@ -107,9 +107,9 @@ def test_what_is_no_image_is_told(workflow: Workflow, image: Any) -> None:
         (
             {"size": {"width": 1, "height": 101}},
             "inputs.size.height",
-            "101 is greater than the maximum of 100",
+            "must be at most 100, not 101",
         ),
-        ({"size": {}}, "inputs.size", "'width' is a required property"),
+        ({"size": {}}, "inputs.size", "needs the field 'width'"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_location(

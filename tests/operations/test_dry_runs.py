@@ -78,7 +78,7 @@ def test_a_value_that_will_be_refused_is_told_before_anything_is_paid() -> None:
     found = shape(look(workflow(SHOOT, VARIANTS), variants=2), ())
 
     assert not found["possible"]
-    assert found["problems"] == ["step 'pictures': variants: Input should be 1, 3, 5 or 9"]
+    assert found["problems"] == ["step 'pictures': variants must be 1, 3, 5 or 9, not 2"]
 
 
 def test_what_depends_on_a_result_is_a_range_and_says_on_what() -> None:

@@ -188,7 +188,7 @@ def problems(**params: Any) -> list[str]:
 
 
 def test_type_and_prompt_are_required() -> None:
-    assert problems() == ["type: Field required", "prompt: Field required"]
+    assert problems() == ["type: is required", "prompt: is required"]
 
 
 @pytest.mark.parametrize(
@@ -246,9 +246,9 @@ def test_what_fits_together_is_taken(params: dict[str, Any]) -> None:
             {"type": "video", "model": "veo-3-fast", "input_image": URL},
             "input_image: veo-3-fast works from the prompt alone and takes no input_image",
         ),
-        ({"type": "image", "width": 0}, "width: Input should be greater than or equal to 1"),
-        ({"type": "image", "steps": True}, "steps: Input should be a valid integer"),
-        ({"type": "image", "seed": 2**63}, f"seed: Input should be less than or equal to {2**63 - 1}"),
+        ({"type": "image", "width": 0}, "width: must be at least 1, not 0"),
+        ({"type": "image", "steps": True}, "steps: must be a whole number, not true or false"),
+        ({"type": "image", "seed": 2**63}, f"seed: must be at most {2**63 - 1}, not {2**63}"),
         ({"type": "image", "webhook_url": URL}, "webhook_url: Extra inputs are not permitted"),
     ],
 )
