@@ -120,6 +120,8 @@ def complaint(
         return _size(error, context, value, show=show), None
     if error == "missing":
         return "is required", None
+    if error == "extra_forbidden":
+        return "there is no such field", None
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, "), None
 
 

@@ -24,8 +24,9 @@ def check_graph(draft: Draft, report: Report) -> None:
                 report.at_value(path, f"step '{step.id}' cannot need itself")
             elif need not in draft.steps:
                 report.at_value(path, f"there is no step {quoted(need)}", did_you_mean(need, draft.steps))
+    hint = "take one of the needs between them away, or what an expression reads of the next"
     for cycle in graph.cycles(graph.needs(draft.steps)):
-        report.at_key(("steps", cycle[0]), f"these steps wait for each other: {' → '.join(cycle)}")
+        report.at_key(("steps", cycle[0]), f"these steps wait for each other: {' → '.join(cycle)}", hint)
 
 
 def check_uses(draft: Draft, catalog: Catalog, report: Report) -> dict[str, OperationSpec]:

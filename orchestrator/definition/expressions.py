@@ -73,6 +73,11 @@ class Expression:
     _run: Callable[[Mapping[str, Any]], Any] = field(compare=False, repr=False)
 
     @property
+    def path(self) -> Path | None:
+        """What it looks up, where it does nothing else."""
+        return path_of(self.tree)
+
+    @property
     def steps(self) -> frozenset[str]:
         """The ids of the steps that it reads."""
         return frozenset(str(r.path[1]) for r in self.references if r.path[0] == "steps")
@@ -160,7 +165,10 @@ def _compile(text: str, functions: frozenset[str], roots: Collection[str]) -> Ex
     _bound(text)
     tree = _parse(text)
     parts = list(_parts(tree, 0))
+    called = {id(part.node) for part in parts if isinstance(part, nodes.Call)}
     for node in parts:
+        if isinstance(node, nodes.Name) and id(node) not in called:
+            _check_no_function(node.name, text)
         _check(node, text, functions, roots)
     references = tuple(_references(tree, text))
     calls = frozenset(
@@ -231,8 +239,21 @@ def _unreadable(text: str, message: str) -> ExpressionError:
         if found := pattern.search(bare):
             return ExpressionError(f"'{found[0]}' is no operator", hint=hint, offset=found.start())
     if "end of template" in message or "end of print statement" in message:
+        if (opened := _open_bracket(bare)) is not None:
+            return ExpressionError(f"this {bare[opened]} is not closed", offset=opened)
         return ExpressionError("the expression ends too early", offset=len(text))
     return ExpressionError(f"the expression cannot be read: {message}", offset=offset)
+
+
+def _open_bracket(text: str) -> int | None:
+    """Return where the innermost bracket stands that nothing closes."""
+    opened: list[int] = []
+    for offset, character in enumerate(text):
+        if character in "([{":
+            opened.append(offset)
+        elif character in ")]}" and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def _parts(node: nodes.Node, depth: int) -> Iterator[nodes.Node]:
@@ -259,6 +280,11 @@ _ELSEWHERE = {
     "matrix": "write item, in a step with for_each",
     "loop": "write index",
     "None": "write none or null",
+    "yes": "write true",
+    "on": "write true",
+    "no": "write false",
+    "off": "write false",
+    "undefined": "write null, or `is undefined` behind a value",
 }
 
 
@@ -278,6 +304,12 @@ def _check(node: nodes.Node, text: str, functions: frozenset[str], roots: Collec
             raise ExpressionError(f"{value!r} is no value that a workflow can hold")
         case _ if not isinstance(node, _ALLOWED):
             raise ExpressionError(f"expressions know no {type(node).__name__}")
+
+
+def _check_no_function(name: str, text: str) -> None:
+    if name in ("range", *STATUS_FUNCTIONS):
+        offset = _offset_of((name,), text)
+        raise ExpressionError(f"'{name}' is a function", hint=f"write {name}()", offset=offset)
 
 
 def _unknown_name(name: str, text: str, roots: Collection[str]) -> ExpressionError:
@@ -307,11 +339,18 @@ def _check_call(call: nodes.Call, text: str, functions: frozenset[str]) -> None:
     if name in STATUS_FUNCTIONS and name not in functions:
         raise ExpressionError(f"{name}() has a meaning only in the `if` of a step", offset=offset)
     if name not in ("range", *STATUS_FUNCTIONS):
-        raise ExpressionError(
-            f"'{name}' is no function", hint="the only function is range; see the filters", offset=offset
-        )
+        raise ExpressionError(f"'{name}' is no function", hint=_function(name, functions), offset=offset)
     if call.dyn_args or call.dyn_kwargs or call.kwargs or (name != "range" and call.args):
         raise ExpressionError(f"{name}() takes no such arguments", offset=offset)
+
+
+def _function(name: str, functions: frozenset[str]) -> str:
+    """Return what to write instead of a function that is not there."""
+    if (meant := _RENAMED.get(name, name)) in FILTERS:
+        return f"write `value | {meant}`"
+    if (meant := closest(name, functions) or "") in functions:
+        return f"did you mean '{meant}'?"
+    return f"there are: {', '.join(['range', *sorted(functions)])}; and the filters"
 
 
 def _no_method(call: nodes.Call, text: str) -> ExpressionError:
@@ -419,6 +458,14 @@ def _reference(path: Path, text: str, guarded: bool) -> Reference:
     if path[0] == "steps" and (len(path) == 1 or not isinstance(path[1], str)):
         raise ExpressionError("a step has to be named", hint="write steps.<id>.output", offset=offset)
     return Reference(path, guarded, offset)
+
+
+def quoted_at(node: nodes.Node, text: str) -> int:
+    """Return where the literal *node* stands in *text*, or 0; the parser keeps no columns."""
+    if isinstance(node, nodes.Const) and isinstance(node.value, str):
+        found = next((q.start() for q in _QUOTED.finditer(text) if q[0][1:-1] == node.value), -1)
+        return max(found, 0)
+    return 0
 
 
 def _offset_of(path: Path, text: str) -> int:

@@ -12,7 +12,7 @@ from referencing.exceptions import Unresolvable
 from orchestrator.definition.json_values import kind
 from orchestrator.definition.report import Report
 from orchestrator.definition.yaml_document import Path
-from orchestrator.wording import closest, did_you_mean, listed, quoted, said, shown
+from orchestrator.wording import closest, did_you_mean, either, quoted, said, shown
 
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 
@@ -25,6 +25,18 @@ NAMES_OF_TYPES = {
     "object": "an object",
     "null": "null",
 }
+
+_MEANT = {
+    "text": "string", "str": "string", "int": "integer", "float": "number", "bool": "boolean",
+    "list": "array", "map": "object", "dict": "object", "none": "null", "url": "string", "date": "string",
+}  # fmt: skip
+"""What other languages call the types."""
+
+_FORMATS = (
+    "image", "date-time", "date", "time", "duration", "email", "idn-email", "hostname", "idn-hostname",
+    "ipv4", "ipv6", "uri", "uri-reference", "iri", "iri-reference", "uri-template", "uuid", "json-pointer",
+    "relative-json-pointer", "regex",
+)  # fmt: skip
 
 _SCHEMA_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
 _SCHEMA_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
@@ -81,10 +93,10 @@ def _type(validator: Any, types: Any, instance: Any, schema: Any) -> Iterator[Va
 def _enum(validator: Any, options: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if next(Draft202012Validator.VALIDATORS["enum"](validator, options, instance, schema), None) is None:
         return
-    meant = closest(instance, map(str, options)) if isinstance(instance, str) else None
-    shown = quoted(instance) if isinstance(instance, str) else str(instance)[:50]
-    hint = f" (did you mean '{meant}'?)" if meant else ""
-    yield ValidationError(f"must be one of {listed(map(str, options))}, not {shown}{hint}")
+    names = [str(option) for option in options]
+    meant = closest(instance, names) if isinstance(instance, str) else None
+    hint = f"did you mean '{meant}'?" if meant else None
+    yield ValidationError(said(f"must be {either(names)}, not {shown(instance)}", hint))
 
 
 _Validator = extend(  # type: ignore[no-untyped-call]
@@ -122,6 +134,8 @@ _COUNTS = {
 
 
 def _in_our_words(error: ValidationError) -> str:
+    if error.message.startswith("must "):
+        return error.message
     limit: Any = error.validator_value
     instance: Any = error.instance
     given = shown(instance)
@@ -131,6 +145,12 @@ def _in_our_words(error: ValidationError) -> str:
         case str(key) if key in _COUNTS:
             bound, noun = _COUNTS[key]
             return f"must have {bound} {limit} {noun}{'s' * (limit != 1)}, not {len(instance)}"
+        case "type":
+            names = [limit] if isinstance(limit, str) else limit
+            wanted = " or ".join(NAMES_OF_TYPES.get(name, name) for name in names)
+            return f"must be {wanted}, not {kind(instance)}"
+        case "enum":
+            return f"must be {either([shown(option) for option in limit])}, not {given}"
         case "pattern":
             return f"must have the form {limit}, not {given}"
         case "format" if "'" in error.message:
@@ -166,7 +186,8 @@ def read_inputs(
         path = ("inputs", name)
         if not isinstance(schema, dict):
             hint = "write {} for an input that may be anything"
-            hint = f"write {{type: {schema}}}" if schema in TYPES else hint
+            meant = _MEANT.get(schema, schema) if isinstance(schema, str) else None
+            hint = f"write {{type: {meant}}}" if meant in TYPES else hint
             report.at_value(path, f"an input is a JSON Schema, not {kind(schema)}", hint)
             schema = {}
         if _is_required(schema, path, report):
@@ -227,8 +248,9 @@ def _check_types(schema: dict[str, Any], path: Path, report: Report) -> Iterator
     for index, name in enumerate(given if isinstance(given, list) else [given]):
         if "type" in schema and name not in TYPES:
             place = (*path, "type", index) if many else (*path, "type")
-            shown = quoted(name) if isinstance(name, str) else kind(name)
-            report.at_value(place, f"unknown type {shown}", did_you_mean(str(name), TYPES))
+            given_name = quoted(name) if isinstance(name, str) else kind(name)
+            hint = f"write {_MEANT[str(name)]}" if str(name) in _MEANT else did_you_mean(str(name), TYPES)
+            report.at_value(place, f"unknown type {given_name}", hint)
             yield (*path, "type")
 
 
@@ -247,6 +269,10 @@ def _check_keywords(schema: dict[str, Any], path: Path, report: Report) -> None:
             hint = did_you_mean(key, _KEYWORDS) if closest(key, _KEYWORDS) else None
             message = f"JSON Schema knows no {quoted(key)}; it has no effect"
             report.at_key((*path, key), message, hint, "warning")
+    if isinstance(name := schema.get("format"), str) and name not in _FORMATS:
+        hint = did_you_mean(name, _FORMATS) if closest(name, _FORMATS) else "images have the format 'image'"
+        message = f"JSON Schema knows no format {quoted(name)}; it has no effect"
+        report.at_value((*path, "format"), message, hint, "warning")
     if isinstance(default := schema.get("default"), str) and "${{" in default:
         report.at_value((*path, "default"), "expressions are not evaluated in a default")
 

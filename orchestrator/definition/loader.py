@@ -16,6 +16,7 @@ from orchestrator.definition.children import (
     signature_of,
     with_outputs,
 )
+from orchestrator.definition.doubts import check_doubts
 from orchestrator.definition.policy_checks import check_budget, check_group
 from orchestrator.definition.reading import Draft, StepDraft, read_draft
 from orchestrator.definition.report import Report
@@ -75,6 +76,7 @@ def load(
     check_group(draft, report)
     check_triggers(draft, secrets, others or {}, report)
     check_notify(draft.notify, secrets, report)
+    check_doubts(draft, operations, report)
     workflow = None if report.has_errors else _workflow(draft, canonical(document.data))
     return Loaded(workflow, report.problems, document.value(("name",)))
 

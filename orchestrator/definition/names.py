@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
+from jinja2 import nodes
+
 from orchestrator.definition.catalog import OperationSpec
 from orchestrator.definition.expressions import Expression, Path
 from orchestrator.definition.inference import infer
@@ -20,6 +22,9 @@ from orchestrator.definition.schemas import (
 )
 from orchestrator.definition.workflow import EndStatus
 from orchestrator.wording import did_you_mean, quoted
+
+ENDED = ("succeeded", "failed", "skipped", "cancelled")
+"""The statuses of a step that others can see, which is when it has ended."""
 
 _OF_STEPS = ("output", "artifacts", "status", "error")
 
@@ -125,14 +130,17 @@ class Names:
 
     def type_of(self, expression: Expression) -> Type:
         """Return the type that the value of *expression* will have; its mistakes are told elsewhere."""
+        return self.type_at(expression.tree)
 
-        def of_path(path: Path) -> Type:
-            try:
-                return self.walk(path)
-            except Astray:
-                return UNKNOWN
+    def type_at(self, node: nodes.Node) -> Type:
+        """Return the type that the value of a part of an expression will have."""
+        return infer(node, self._type_of_path)
 
-        return infer(expression.tree, of_path)
+    def _type_of_path(self, path: Path) -> Type:
+        try:
+            return self.walk(path)
+        except Astray:
+            return UNKNOWN
 
     def _start(self, path: Path) -> tuple[Type, Path]:
         """Return the type of the first parts of *path*, and these parts."""
@@ -181,7 +189,7 @@ class Names:
         if name == "output":
             return self._output(step)
         if name == "status":
-            return typed({"type": "string"})
+            return typed({"enum": list(ENDED)})
         if name == "error":
             return typed(ERROR, closed=True)
         spec = self._operations.get(step.id)

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.definition.catalog import FoundProblem, OperationSpec
+from orchestrator.definition.expressions import Path as Reference
 from orchestrator.definition.names import Names
 from orchestrator.definition.reading import StepDraft
 from orchestrator.definition.report import Report, dotted
 from orchestrator.definition.schemas import (
+    UNKNOWN,
     Type,
     can_be,
     constants,
     inside,
+    is_image,
     is_required,
     kinds,
     may_be_null,
@@ -42,6 +45,7 @@ def _is_unknown(value: Any) -> bool:
 def check_params(step: StepDraft, spec: OperationSpec, names: Names, report: Report) -> None:
     """Tell of everything that is wrong with the parameters of *step*."""
     if not isinstance(step.params.template, dict):
+        _check_whole(step, names, report)
         return
     wanted = typed(spec.params_schema)
     values = _known(step.params.template)
@@ -51,6 +55,13 @@ def check_params(step: StepDraft, spec: OperationSpec, names: Names, report: Rep
     for use in step.params.uses:
         if use.whole and not any(problem.path[: len(use.place)] == use.place for problem in found):
             _check_use(use, step, spec, wanted, names, values, report)
+
+
+def _check_whole(step: StepDraft, names: Names, report: Report) -> None:
+    """Check parameters that are one expression altogether."""
+    given = names.type_of(step.params.uses[0].expression) if step.params.is_expression else UNKNOWN
+    if "object" not in kinds(given):
+        report.at_value((*step.path, "with"), f"'with' has to be an object, and this is {named(given)}")
 
 
 def _known(value: Any) -> Any:
@@ -119,6 +130,10 @@ def _check_use(
     path = (*step.path, "with", *use.place)
     given, taken = names.type_of(use.expression), inside(wanted, use.place)
     place = dotted(use.place)
+    if (field := _field_of_artifact(use.expression.path)) is not None and is_image(taken):
+        message = f"{place} must be an image, and this is only its {field}"
+        report.at_value(path, message, f"pass the artifact itself: leave .{field} out")
+        return
     if not can_be(given, taken):
         report.at_value(path, f"{place} must be {named(taken)}, and this is {named(given)}")
         return
@@ -130,6 +145,14 @@ def _check_use(
     if needed and may_be_null(given) and "null" not in kinds(taken):
         hint = "give another value with | default(…)"
         report.at_value(path, f"{place} is required, and this may be null", hint, "warning")
+
+
+def _field_of_artifact(path: Reference | None) -> str | None:
+    """Return the field of an artifact that *path* leads to, if that cannot stand for the artifact."""
+    match path:
+        case ("steps", str(), "artifacts", int() | None, "href" | "digest" | "name" | "media_type" as field):
+            return field
+    return None
 
 
 def _no_candidate(

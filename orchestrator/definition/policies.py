@@ -31,7 +31,9 @@ def read_budget(top: Section) -> dict[str, float]:
 def read_concurrency(top: Section) -> Concurrency | None:
     if "concurrency" not in top:
         return None
-    section = Section(top.get("concurrency"), ("concurrency",), top.report, known=CONCURRENCY_KEYS)
+    section = Section(
+        top.get("concurrency"), ("concurrency",), top.report, known=CONCURRENCY_KEYS, short="group"
+    )
     if "group" not in section:
         section.missing("group", "such as group: ${{ inputs.customer }}; runs of one group take turns")
     elif isinstance(group := section.get("group"), list | dict) or group is None:
@@ -60,10 +62,8 @@ def _notify(top: Section, path: Path, given: Any) -> Notify:
     section = Section(given, path, top.report, known=NOTIFY_KEYS)
     if "url" not in section:
         section.missing("url", "such as url: https://example.com/done")
-    elif isinstance(section.get("url"), str):
-        _check_url(top, (*path, "url"), section.text("url"))
-    else:
-        section.text("url")
+    elif url := section.text("url"):
+        _check_url(top, (*path, "url"), url)
     return Notify(
         url=section.text("url"),
         secret=section.text("secret", "notify"),

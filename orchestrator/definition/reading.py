@@ -30,6 +30,49 @@ STEP_KEYS = (
     "continue_on_error", "fail_fast", "on_uncertain",
 )  # fmt: skip
 
+_TOP_ELSEWHERE = {
+    "on": "what starts runs is below 'triggers'",
+    "jobs": "a workflow has 'steps', which run at the same time unless one needs another",
+    "tasks": "write 'steps'",
+    "env": "workflows see no environment variables; pass an 'input'",
+    "secrets": "connections hold credentials; other secrets are in the settings",
+    "params": "write 'inputs'",
+    "parameters": "write 'inputs'",
+    "vars": "write 'inputs', each with a default",
+    "schedule": "write it below 'triggers'",
+    "webhook": "write it below 'triggers'",
+    "retry": "write it below 'defaults', or in a step",
+    "version": "leave it out",
+    "id": "write 'name'",
+}
+"""What to write instead of keys that other systems have."""
+
+_STEP_ELSEWHERE = {
+    "id": "the key above is the id of the step",
+    "name": "the key above is the name of the step",
+    "run": "there are no shell commands; a step uses an operation of a connection",
+    "strategy": "write for_each: […]",
+    "matrix": "write for_each: […]",
+    "foreach": "write for_each: […]",
+    "loop": "write for_each: […]",
+    "with_items": "write for_each: […]",
+    "params": "write 'with'",
+    "parameters": "write 'with'",
+    "args": "write 'with'",
+    "arguments": "write 'with'",
+    "inputs": "write 'with'",
+    "input": "write 'with'",
+    "depends_on": "write 'needs'",
+    "after": "write 'needs'",
+    "when": "write 'if'",
+    "condition": "write 'if'",
+    "retries": "write retry: {attempts: …}",
+    "outputs": "the operation decides what it gives: steps.<id>.output; a workflow has 'outputs'",
+    "env": "workflows see no environment variables",
+    "allow_failure": "write continue_on_error: true",
+    "ignore_errors": "write continue_on_error: true",
+}
+
 HTTP, RUN_WORKFLOW = (CORE, "http"), (CORE, "run_workflow")
 DEFERRED = ("result", "artifacts")
 """The parameters of a request of the author's own that are evaluated when its answer is there."""
@@ -93,13 +136,13 @@ class _Defaults:
 
 def read_draft(data: Any, report: Report) -> Draft:
     """Return the parts of a definition; what is wrong is told, and replaced by something harmless."""
-    top = Section(data, (), report, known=TOP_KEYS)
+    top = Section(data, (), report, known=TOP_KEYS, elsewhere=_TOP_ELSEWHERE)
     for name in top.map("inputs"):
         check_name(("inputs", name), "an input", report)
     inputs, required = read_inputs(top.map("inputs"), report)
     return Draft(
         name=_name(top),
-        description=top.text("description"),
+        description=top.text("description", free=True),
         inputs=inputs,
         required=required,
         steps=_steps(top, _defaults(top)),
@@ -153,7 +196,9 @@ def _retry(parent: Section, default: Retry) -> Retry:
     """Return the policy of `retry`; a key that it does not have is as in *default*."""
     if "retry" not in parent:
         return default
-    section = Section(parent.get("retry"), (*parent.path, "retry"), parent.report, known=RETRY_KEYS)
+    section = Section(
+        parent.get("retry"), (*parent.path, "retry"), parent.report, known=RETRY_KEYS, short="attempts"
+    )
     policy = replace(
         default,
         attempts=section.whole("attempts", default.attempts, 1, ATTEMPTS_MAX),
@@ -190,7 +235,7 @@ def _steps(top: Section, defaults: _Defaults) -> dict[str, StepDraft]:
 
 def _step(id: str, data: Any, defaults: _Defaults, report: Report) -> StepDraft:
     check_name(("steps", id), "a step", report)
-    section = Section(data, ("steps", id), report, known=STEP_KEYS)
+    section = Section(data, ("steps", id), report, known=STEP_KEYS, elsewhere=_STEP_ELSEWHERE, short="uses")
     connection, operation = _uses(section)
     if "max_parallel" in section and "for_each" not in section:
         report.at_key((*section.path, "max_parallel"), "'max_parallel' has a meaning only with 'for_each'")
@@ -219,7 +264,7 @@ def _uses(section: Section) -> tuple[str, str]:
     if "uses" not in section:
         section.missing("uses", "<connection>/<operation>")
     connection, slash, operation = uses.partition("/")
-    if not uses or not isinstance(section.get("uses"), str):
+    if not isinstance(section.get("uses"), str) or "${{" in section.get("uses"):
         return "", ""
     if not (connection and operation and slash) or "/" in operation:
         section.wrong("uses", f"{quoted(uses)} names no operation", "write <connection>/<operation>")

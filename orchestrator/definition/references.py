@@ -1,11 +1,12 @@
-"""Checks that what expressions refer to is there."""
+"""Checks that what expressions refer to is there, and goes with what they make of it."""
 
 from collections.abc import Iterable
 
 from orchestrator.definition.expressions import Path as Reference
 from orchestrator.definition.names import Names
+from orchestrator.definition.reasoning import flaws
 from orchestrator.definition.report import Report
-from orchestrator.definition.schemas import Astray
+from orchestrator.definition.schemas import Astray, may_be_null
 from orchestrator.definition.templates import Use
 from orchestrator.definition.yaml_document import Path
 from orchestrator.wording import quoted
@@ -14,8 +15,14 @@ _WITH_HEADERS = ("headers", "response", "callback")
 
 
 def check_references(path: Path, uses: Iterable[Use], names: Names, report: Report) -> None:
-    """Tell of everything that the expressions of the value at *path* refer to and that is not there."""
+    """Tell of what the expressions of the value at *path* refer to and is not there, or use in vain."""
     for use in uses:
+        for flaw in flaws(use.expression, names.type_at):
+            report.in_text((*path, *use.place), use.offset + flaw.offset, flaw.message, flaw.hint)
+        if not use.whole and may_be_null(names.type_of(use.expression)):
+            message = "this may be null, which cannot be put into a text"
+            hint = "give another value with | default(…)"
+            report.in_text((*path, *use.place), use.offset, message, hint, "warning")
         guarded = {r.path for r in use.expression.references if r.guarded}
         for reference in use.expression.references:
             at, offset = (*path, *use.place), use.offset + reference.offset

@@ -14,12 +14,18 @@ class Report:
 
     def __init__(self, document: Document, file: str) -> None:
         self._document, self._file = document, file
+        # What the YAML itself does not say properly would only be told again, in other words.
+        self._flawed = {place for _, place, _ in document.flaws}
         self._problems: dict[Problem, None] = {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Every problem, from the top of the file to its end."""
         return tuple(sorted(self._problems, key=lambda p: (p.line or 0, p.column or 0)))
+
+    def holds(self, path: Path) -> bool:
+        """Return whether something was written at *path* itself."""
+        return self._document.holds(path)
 
     @property
     def has_errors(self) -> bool:
@@ -49,8 +55,10 @@ class Report:
     def of_expression(self, path: Path, error: ExpressionError) -> None:
         """Tell of an expression that cannot be read; its offset counts from the start of the text."""
         hint = error.hint
-        if "not closed" in error.message and self._document.is_plain(path):
+        if error.message.startswith("this ${{ is not closed") and self._document.is_plain(path):
             hint = QUOTE_THIS
+            if self._document.text_at(path).rstrip().endswith("}"):
+                hint = "two brackets close it: }}"
             if self._document.after(path).lstrip().startswith("#"):
                 hint = f"an unquoted # starts a comment: {QUOTE_THIS}"
         self.in_text(path, error.offset, error.message, hint)
@@ -60,6 +68,8 @@ class Report:
         self._add(place, (), message, hint, "error")
 
     def _add(self, place: Place, path: Path, message: str, hint: str | None, severity: Severity) -> None:
+        if path and place in self._flawed:
+            return
         problem = Problem(
             message=message,
             location=dotted(path),

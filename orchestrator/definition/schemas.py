@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from orchestrator.definition.expressions import Path, spelt
 from orchestrator.definition.input_schemas import NAMES_OF_TYPES
 from orchestrator.definition.report import Severity
+from orchestrator.errors import ErrorClass
 from orchestrator.wording import closest, did_you_mean, quoted
 
 ANYTHING = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
@@ -65,7 +66,7 @@ ARTIFACT: Mapping[str, Any] = {
 ERROR: Mapping[str, Any] = {
     "type": ["object", "null"],
     "properties": {
-        "class": {"type": "string"},
+        "class": {"enum": list(get_args(ErrorClass))},
         "code": {"type": ["string", "null"]},
         "message": {"type": "string"},
     },
@@ -120,10 +121,15 @@ def kinds(type: Type) -> frozenset[str]:
     return frozenset().union(*(branch.kinds for branch in type))
 
 
+def is_image(type: Type) -> bool:
+    """Whether a value of *type* stands for an image."""
+    return any(branch.schema.get("format") == "image" for branch in type)
+
+
 def named(type: Type) -> str:
     """Say what a value of *type* is."""
     found = kinds(type)
-    if any(branch.schema.get("format") == "image" for branch in type):
+    if is_image(type):
         return "an image"
     return " or ".join(text for name, text in NAMES_OF_TYPES.items() if name in found)
 
@@ -141,6 +147,8 @@ def constants(type: Type) -> list[Any] | None:
             found.append(branch.schema["const"])
         elif isinstance(options := branch.schema.get("enum"), list):
             found += options
+        elif branch.kinds == {"null"}:
+            found.append(None)
         else:
             return None
     return found

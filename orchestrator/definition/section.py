@@ -11,7 +11,7 @@ from orchestrator.definition.scopes import ROOTS
 from orchestrator.definition.templates import TemplateValue, template_value
 from orchestrator.definition.yaml_document import Path
 from orchestrator.durations import seconds
-from orchestrator.wording import did_you_mean, listed, quoted
+from orchestrator.wording import did_you_mean, listed, quoted, shown
 
 D = TypeVar("D")
 
@@ -22,18 +22,31 @@ class Section:
     """
     The map at *path*. Every wrong key and value is told; then what would be there without it is returned.
 
-    *known* are the keys it may have.
+    *known* are the keys it may have; *elsewhere* what to write for keys that other systems have;
+    *short* the key that a text or number alone was probably meant for.
     """
 
-    def __init__(self, data: Any, path: Path, report: Report, *, known: Sequence[str]) -> None:
+    def __init__(
+        self,
+        data: Any,
+        path: Path,
+        report: Report,
+        *,
+        known: Sequence[str],
+        elsewhere: Mapping[str, str] | None = None,
+        short: str | None = None,
+    ) -> None:
         self.path, self.report = path, report
         self._is_map = isinstance(data, dict)
         self._data: Mapping[str, Any] = data if isinstance(data, dict) else {}
         if not self._is_map:
-            report.at_value(path, f"{self._name} has to be a map, not {kind(data)}", f"keys: {listed(known)}")
+            report.at_value(
+                path, f"{self._name} has to be a map, not {kind(data)}", _instead(data, known, short)
+            )
         for key in self._data:
             if key not in known:
-                report.at_key((*path, key), f"unknown key {quoted(key)}", did_you_mean(key, known))
+                hint = (elsewhere or {}).get(key.lower()) or did_you_mean(key, known)
+                report.at_key((*path, key), f"unknown key {quoted(key)}", hint)
 
     @property
     def _name(self) -> str:
@@ -65,11 +78,16 @@ class Section:
             return None
         if isinstance(value, types) and (types is bool or not isinstance(value, bool)):
             return value
-        self.wrong(key, f"'{key}' has to be {expected}, not {kind(value)}", _hint(value, types))
+        given = shown(value) if types is int and isinstance(value, float) else kind(value)
+        self.wrong(key, f"'{key}' has to be {expected}, not {given}", _hint(value, types))
         return None
 
-    def text(self, key: str, default: str = "") -> str:
+    def text(self, key: str, default: str = "", *, free: bool = False) -> str:
+        """Return a text; only a *free* one may look as if it held an expression."""
         value = self._of_kind(key, str, "text")
+        if value is not None and "${{" in value and not free:
+            self.wrong(key, f"expressions are not evaluated in '{key}'")
+            return default
         return default if value is None else str(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -102,6 +120,9 @@ class Section:
             return default
         value = self._of_kind(key, str, "a duration such as 30m")
         if value is None:
+            return default
+        if "${{" in value:
+            self.wrong(key, f"expressions are not evaluated in '{key}'", "write a duration such as 30m")
             return default
         try:
             amount = seconds(value)
@@ -165,8 +186,16 @@ def check_name(path: Path, noun: str, report: Report) -> None:
     if _IDENTIFIER.fullmatch(name):
         return
     better = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    hint = better if _IDENTIFIER.fullmatch(better) else "letters, digits and _, first a letter, at most 64"
+    is_near = name.isascii() and _IDENTIFIER.fullmatch(better)
+    hint = better if is_near else "letters a to z, digits and _, first a letter, at most 64"
     report.at_key(path, f"{quoted(name)} cannot be the name of {noun}", f"write {hint}")
+
+
+def _instead(data: Any, known: Sequence[str], short: str | None) -> str:
+    if short is not None and isinstance(data, str | int) and not isinstance(data, bool):
+        value = f"'{data}'" if isinstance(data, str) and not re.fullmatch(r"[\w./-]+", data) else data
+        return f"write {{{short}: {value}}}"
+    return f"keys: {listed(known)}"
 
 
 def _hint(value: Any, types: type | tuple[type, ...]) -> str | None:

@@ -63,7 +63,7 @@ def read_triggers(top: Section) -> TriggersDraft:
         return TriggersDraft()
     section = Section(top.get("triggers"), ("triggers",), top.report, known=TRIGGERS_KEYS)
     return TriggersDraft(
-        webhook=_webhook(section) if "webhook" in section else None,
+        webhook=_webhook(section),
         schedules=_each(section, "schedule", SCHEDULE_KEYS, _schedule),
         runs=_each(section, "run", RUN_KEYS, _run),
     )
@@ -79,13 +79,19 @@ def _each(
     placed: list[tuple[Path, Any]] = [(path, given)]
     if isinstance(given, list):
         placed = [((*path, index), one) for index, one in enumerate(given)]
-    return tuple((at, read(Section(one, at, parent.report, known=known))) for at, one in placed)
+    return tuple(
+        (at, read(Section(one, at, parent.report, known=known, short=known[0]))) for at, one in placed
+    )
 
 
-def _webhook(parent: Section) -> WebhookTrigger:
+def _webhook(parent: Section) -> WebhookTrigger | None:
+    if "webhook" not in parent:
+        return None
     # `webhook:` with nothing below it is a hook that asks for nothing.
     given = {} if parent.get("webhook") is None else parent.get("webhook")
     section = Section(given, (*parent.path, "webhook"), parent.report, known=WEBHOOK_KEYS)
+    if not isinstance(given, dict):
+        return None
     return WebhookTrigger(
         inputs=_inputs(section, IN_HOOK),
         verify=_verify(section) if "verify" in section else None,

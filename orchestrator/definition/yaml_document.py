@@ -84,6 +84,10 @@ class Document:
                 return self._keys[path]
         return self._values.get(path, Place())
 
+    def holds(self, path: Path) -> bool:
+        """Return whether there is a value at *path* itself."""
+        return path in self._values
+
     def key(self, path: Path) -> Place:
         """Return where the key of *path* is; for an item of a list, the item."""
         return self._keys.get(path) or self.value(path)
@@ -105,6 +109,11 @@ class Document:
         """Return what follows the text at *path* on its last line."""
         scalar = self._scalars.get(path)
         return self.text[scalar.end :].split("\n", 1)[0] if scalar else ""
+
+    def text_at(self, path: Path) -> str:
+        """Return the text at *path*, or nothing where there is none."""
+        value = _at(self.data, path)
+        return value if isinstance(value, str) else ""
 
     def is_plain(self, path: Path) -> bool:
         """Whether the text at *path* was written without quotes."""
@@ -167,6 +176,10 @@ def _syntax_error(error: MarkedYAMLError, text: str) -> Unreadable:
         hint = QUOTE_THIS
     elif "\t" in here:
         hint = "indent with spaces"
+    elif "mapping values are not allowed" in problem:
+        hint = "a text that holds ': ' has to be in quotes"
+    elif "block end" in problem or "block mapping" in context:
+        hint = "look at the indentation: keys of one map begin in the same column"
     return Unreadable(f"no valid YAML: {problem}{context}", place, hint)
 
 

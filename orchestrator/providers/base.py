@@ -26,10 +26,11 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SecretStr,
+    Tag,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -166,27 +167,22 @@ class FileRef(BaseModel):
 _SCHEMES = ("http://", "https://", "data:", "artifact:sha256:")
 
 
-def _is_image(value: Any, keys: Set[str]) -> Any:
+def _form_of_image(value: Any) -> str | None:
+    """Return which of the forms of an image *value* has, or None."""
+    if isinstance(value, str):
+        return "text" if value.startswith(_SCHEMES) else None
     if isinstance(value, Mapping):
-        fits = bool(keys & value.keys())
-    else:
-        fits = isinstance(value, ArtifactRef | FileRef) or (
-            isinstance(value, str) and value.startswith(_SCHEMES)
-        )
-    if not fits:
-        raise PydanticCustomError(
-            "image", "an image is an http(s) URL, a data URI, or an artifact (artifact:sha256:…)"
-        )
-    return value
+        return "artifact" if "digest" in value else "file" if "file_id" in value else None
+    if isinstance(value, ArtifactRef):
+        return "artifact"
+    return "file" if isinstance(value, FileRef) else None
 
 
-def _image(value: Any) -> Any:
-    return _is_image(value, {"digest"})
-
-
-def _image_or_file(value: Any) -> Any:
-    return _is_image(value, {"digest", "file_id"})
-
+_WHICH_FORM = Discriminator(
+    _form_of_image,
+    custom_error_type="image",
+    custom_error_message="an image is an http(s) URL, a data URI, or an artifact (artifact:sha256:…)",
+)
 
 _IMAGE_SCHEMA = {
     "anyOf": [
@@ -197,11 +193,17 @@ _IMAGE_SCHEMA = {
     "description": "An image: URL, data URI, artifact, or uploaded file.",
 }
 
-Image = Annotated[str | ArtifactRef, BeforeValidator(_image), WithJsonSchema(_IMAGE_SCHEMA)]
+Image = Annotated[
+    Annotated[str, Tag("text")] | Annotated[ArtifactRef, Tag("artifact")],
+    _WHICH_FORM,
+    WithJsonSchema(_IMAGE_SCHEMA),
+]
 """An image parameter: http(s) URL, data URI, `artifact:sha256:…`, or an artifact object."""
 
 ImageOrFile = Annotated[
-    str | ArtifactRef | FileRef, BeforeValidator(_image_or_file), WithJsonSchema(_IMAGE_SCHEMA)
+    Annotated[str, Tag("text")] | Annotated[ArtifactRef, Tag("artifact")] | Annotated[FileRef, Tag("file")],
+    _WHICH_FORM,
+    WithJsonSchema(_IMAGE_SCHEMA),
 ]
 """Likewise, or `{file_id: …}` of a file that the provider already holds."""
 

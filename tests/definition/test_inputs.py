@@ -92,7 +92,7 @@ def test_what_is_no_image_is_told(workflow: Workflow, image: Any) -> None:
         (
             {"gender": "femal"},
             "inputs.gender",
-            "must be one of female, male, not 'femal' (did you mean 'female'?)",
+            "must be female or male, not 'femal' (did you mean 'female'?)",
         ),
         ({"gender": 3}, "inputs.gender", "must be text, not a number"),
         ({"scale": "2"}, "inputs.scale", "must be a whole number, not text"),

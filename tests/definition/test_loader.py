@@ -318,7 +318,7 @@ def test_problems_name_the_file_and_the_location(load_text: Load) -> None:
 
 
 def test_a_warning_does_not_keep_a_workflow_from_loading(load_text: Load) -> None:
-    loaded = load_text("name: w\ninputs: {a: {minimun: 1}}\n" + STEP)
+    loaded = load_text("name: w\ninputs: {a: {minimun: 1}}\noutputs: {a: '${{ inputs.a }}'}\n" + STEP)
 
     assert [problem.severity for problem in loaded.problems] == ["warning"]
     assert loaded.workflow is not None

@@ -51,6 +51,8 @@ steps:
     with:
       gender: ${{ inputs.gender }}
       name: ${{ inputs.title }}
+outputs:
+  photo: ${{ inputs.photo }}
 """
 
 Client = TestClient[Request, Application]
