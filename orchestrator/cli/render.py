@@ -301,7 +301,7 @@ def started_by(trigger: Object | None) -> str:
             return f"schedule: {plain(cron)} {plain(zone)}, of {local(at)}"
         case {"kind": "run", "run": run, "status": status}:
             return f"run: {plain(run)} {plain(status)}"
-    return ""
+    return plain((trigger or {}).get("kind"))
 
 
 def run_heading(run: Object, now: datetime | None = None) -> Text:

@@ -25,10 +25,7 @@ def list_workflows(client: Client, as_json: bool) -> None:
     if as_json:
         render.print_json(items)
         return
-    rows = [
-        (item["name"], str(len(item["steps"])), _next(item["triggers"]), item["description"])
-        for item in items
-    ]
+    rows = [(item["name"], str(len(item["steps"])), _next(item), item["description"]) for item in items]
     render.show_list(
         ("name", "steps", "next run", "description"), rows, "the server's workflows folder holds none"
     )
@@ -62,23 +59,24 @@ def show(client: Client, name: str, as_json: bool) -> None:
     out.print(render.table(("step", "uses", "needs", ""), steps))
     out.print()
     out.print(render.pairs([("outputs", ", ".join(item["outputs"]))]))
-    if started_by := list(_triggers(item["triggers"])):
+    if started_by := list(_triggers(item)):
         out.print()
         out.print(render.table(("started by", "", "next"), started_by))
 
 
-def _next(triggers: Mapping[str, Any]) -> str:
+def _next(item: Mapping[str, Any]) -> str:
     """Return when the next run of a schedule begins, on the reader's own clock."""
     from orchestrator.cli import render
 
-    instants = [schedule["next_at"] for schedule in triggers["schedules"] if schedule["next_at"]]
+    instants = [schedule["next_at"] for schedule in item["triggers"]["schedules"] if schedule["next_at"]]
     return render.local(min(instants, default=None))
 
 
-def _triggers(triggers: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _triggers(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what starts runs besides people: kind, what exactly, and the next time where that is known."""
     from orchestrator.cli import render
 
+    triggers = item["triggers"]
     webhook = triggers["webhook"]
     if webhook is not None:
         verified = f"verified by {webhook['scheme']}" if webhook["scheme"] else "from anybody"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.render import local
+
 COMMANDS = [
     "demo",
     "serve",
@@ -48,6 +50,13 @@ SHOOT = {
     "required": ["photos"],
     "steps": [{"id": "model", "uses": "pizi/create_model", "needs": [], "for_each": False}],
     "outputs": ["images"],
+    "triggers": {
+        "webhook": {"path": "/hooks/shoot", "scheme": "standard", "inputs": ["photos"]},
+        "schedules": [
+            {"cron": "0 3 * * *", "timezone": "UTC", "missed": "run_once", "next_at": "2026-11-21T03:00:00Z"}
+        ],
+        "runs": [{"workflow": "order", "statuses": ["succeeded"]}],
+    },
 }
 SUCCEEDED = {**RUN, "status": "succeeded", "finished_at": "2026-11-20T17:00:09Z", "outputs": {"count": 2}}
 FAILED = {
@@ -369,6 +378,41 @@ def test_a_workflow_is_shown_with_inputs_and_steps(call: Any, stage: Any, answer
 
     assert 'photos  required  {"type": "array"' in done.stdout
     assert "model  pizi/create_model" in done.stdout
+    assert done.exit_code == 0
+
+
+def test_a_workflow_is_shown_with_what_starts_it_and_when_next(call: Any, stage: Any, answer: Any) -> None:
+    next_at = local("2026-11-21T03:00:00Z")
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on(
+        "/workflows",
+        answer(
+            {"items": [SHOOT, {**SHOOT, "name": "odd", "triggers": {**SHOOT["triggers"], "schedules": []}}]}
+        ),
+    )
+
+    one = call("workflows", "show", "shoot", "--server", stage.url)
+    listed = call("workflows", "list", "--server", stage.url)
+
+    assert "POST /hooks/shoot verified by standard" in one.stdout
+    assert f"0 3 * * * UTC; one run for what was missed  {next_at}" in one.stdout
+    assert "of order: succeeded" in one.stdout
+    assert listed.stdout.splitlines()[1].split() == ["shoot", "1", *next_at.split(), "Pictures."]
+    assert listed.stdout.splitlines()[2].split() == ["odd", "1", "Pictures."]
+
+
+def test_requests_on_hooks_are_listed_with_what_they_started(call: Any, stage: Any, answer: Any) -> None:
+    delivery = {
+        **{"id": "dlv_1", "job": None, "connection": None, "hook": "shoot", "run": "run_1", "method": "POST"},
+        **{"received_at": "2026-11-20T17:00:09Z", "verdict": "accepted", "size": 12},
+    }
+    stage.on("/deliveries", answer({"items": [delivery], "next_cursor": None}))
+
+    done = call("deliveries", "list", "--hook", "shoot", "--server", stage.url)
+
+    assert "hook=shoot" in stage.asked[0].path
+    assert "/hooks/shoot  accepted" in done.stdout
+    assert done.stdout.splitlines()[1].rstrip().endswith("run_1")
 
 
 def test_a_delivery_gives_its_exact_bytes(call: Any, stage: Any, answer: Any) -> None:

@@ -27,6 +27,19 @@ def step(name: str, status: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("trigger", "text"),
+    [
+        (None, ""),
+        ({"kind": "webhook", "delivery": "dlv_1"}, "webhook: dlv_1"),
+        ({"kind": "run", "run": "run_1", "status": "failed", "depth": 1}, "run: run_1 failed"),
+        ({"kind": "moon"}, "moon"),
+    ],
+)
+def test_what_started_a_run_is_told_in_words(trigger: Any, text: str) -> None:
+    assert render.started_by(trigger) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (-1, "0.0s"),

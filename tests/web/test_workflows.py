@@ -18,6 +18,27 @@ async def test_workflows_are_listed_with_their_inputs_and_steps(client: Client) 
     assert await (await client.get("/api/v1/workflows/portrait")).json() == portrait
 
 
+async def test_a_workflow_tells_what_starts_it_besides_people(client: Client, shelf: Path) -> None:
+    text = (shelf / "portrait.yaml").read_text().replace("title: {", "title: {default: Ada, ")
+    triggers = """
+triggers:
+  webhook: {verify: {scheme: hmac, secret: shop}, inputs: {title: '${{ body.title }}'}}
+  schedule: {cron: '0 3 * * *', timezone: Europe/Berlin}
+  run: {workflow: other, status: [failed]}
+"""
+    (shelf / "portrait.yaml").write_text(text + triggers)
+    (shelf / "other.yaml").write_text(text.replace("name: portrait", "name: other"))
+    await client.post("/api/v1/workflows/reload")
+
+    told = (await (await client.get("/api/v1/workflows/portrait")).json())["triggers"]
+
+    assert told["webhook"] == {"path": "/hooks/portrait", "scheme": "hmac", "inputs": ["title"]}
+    assert told["runs"] == [{"workflow": "other", "statuses": ["failed"]}]
+    (schedule,) = told["schedules"]
+    assert schedule.pop("next_at").endswith(":00:00.000000Z")
+    assert schedule == {"cron": "0 3 * * *", "timezone": "Europe/Berlin", "missed": "skip"}
+
+
 async def test_a_workflow_that_is_not_there_is_not_found(client: Client) -> None:
     answer = await client.get("/api/v1/workflows/portrat")
 
