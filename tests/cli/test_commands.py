@@ -42,7 +42,7 @@ RUN: dict[str, Any] = {
     "credits": {},
     "steps": [],
 }
-SHOOT = {
+SHOOT: dict[str, Any] = {
     "name": "shoot",
     "description": "Pictures.",
     "digest": "sha256:1",
