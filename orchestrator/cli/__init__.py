@@ -20,12 +20,14 @@ from orchestrator.cli import (
     demo,
     doctor,
     events,
+    export,
     jobs,
     run,
     runs,
     serve,
     simulate,
     validate,
+    verify,
     waiting,
     workflows,
 )
@@ -77,6 +79,8 @@ for _command in (
     connections.connections,
     doctor.doctor,
     db.db,
+    export.export,
+    verify.verify,
 ):
     cli.add_command(_command)
 

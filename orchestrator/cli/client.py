@@ -20,6 +20,7 @@ TIMEOUT_S = 30.0
 QUIET_S = 60.0
 """How long a stream may say nothing before it is opened anew; nothing is lost by that."""
 RECONNECT_S = (0.5, 1.0, 2.0, 5.0)
+PIECE_BYTES = 1 << 16
 PAGE = 200
 
 Object = dict[str, Any]
@@ -68,6 +69,15 @@ class Client:
     def raw(self, path: str) -> bytes:
         """Return the body of the answer to a GET, whatever it is."""
         return self._read(self._send("GET", path, {}))
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Yield the body of the answer to a GET as it comes."""
+        answer = self._send("GET", path, {})
+        try:
+            while piece := answer.read(PIECE_BYTES):
+                yield piece
+        except (OSError, HTTPException) as error:
+            raise Unreachable(f"the connection to {self.server} was lost: {_reason(error)}") from error
 
     def upload(self, path: Path) -> Object:
         """Send a file's bytes and return the artifact that they are now."""

@@ -11,6 +11,7 @@ import click
 from orchestrator.cli.client import Client, with_client
 from orchestrator.cli.options import config_option, json_option
 from orchestrator.cli.trouble import FAILED, Trouble
+from orchestrator.cli.validate import counted
 from orchestrator.errors import StoreInUse, StoreUnavailable, WrongState
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def db() -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Tell what the state of things does not allow as a failure, and not as wrong usage."""
     try:
         yield
@@ -37,7 +38,8 @@ def _told() -> Iterator[None]:
         raise Trouble(str(error), FAILED) from error
 
 
-def _settings(config: Path | None) -> "Settings":
+def settings_of(config: Path | None) -> "Settings":
+    """Return the settings, for a command that does not log."""
     from orchestrator import telemetry
     from orchestrator.settings import load
 
@@ -69,17 +71,17 @@ def backup(file: Path, artifacts: bool, config: Path | None, as_json: bool) -> N
     from orchestrator.clock import SystemClock
     from orchestrator.upkeep.backup import write
 
-    with _told():
-        _print(write(_settings(config), file, SystemClock(), artifacts=artifacts), as_json, _backup_lines)
+    with told():
+        _print(write(settings_of(config), file, SystemClock(), artifacts=artifacts), as_json, _backup_lines)
 
 
 def _backup_lines(found: "Written") -> Iterator[str]:
     from orchestrator.cli import render
 
     manifest = found.manifest
-    parts = [f"the database ({manifest.runs} runs, {manifest.open_runs} of them open)"]
+    parts = [f"the database ({counted(manifest.runs, 'run')}, {manifest.open_runs} open)"]
     parts += ["the secret keys"] if manifest.secret_keys else []
-    parts += [f"{manifest.artifacts} artifacts"] if manifest.artifacts is not None else []
+    parts += [counted(manifest.artifacts, "artifact")] if manifest.artifacts is not None else []
     yield f"{found.file} ({render.size(found.size)}) holds {', '.join(parts)}"
     yield from (f"Not in it: {what}" for what in found.left_out)
 
@@ -105,8 +107,8 @@ def restore(file: Path, force: bool, pause: bool, config: Path | None, as_json: 
     from orchestrator.clock import SystemClock
     from orchestrator.upkeep.restore import restore as put_back
 
-    with _told():
-        found = put_back(_settings(config), file, SystemClock(), force=force, pause=pause)
+    with told():
+        found = put_back(settings_of(config), file, SystemClock(), force=force, pause=pause)
     _print(found, as_json, _restore_lines)
 
 
@@ -114,15 +116,16 @@ def _restore_lines(found: "Restored") -> Iterator[str]:
     from orchestrator.clock import rfc3339
 
     manifest = found.manifest
-    yield f"{found.database} is that of {rfc3339(manifest.taken_at)} ({manifest.runs} runs)"
+    yield f"{found.database} is that of {rfc3339(manifest.taken_at)} ({counted(manifest.runs, 'run')})"
     if found.moved is not None:
         yield f"The database that was there: {found.moved}"
     if found.keys:
         yield "The secret keys of the backup are valid again"
     if found.artifacts:
-        yield f"{found.artifacts} artifacts were put back"
+        yield f"Put back: {counted(found.artifacts, 'artifact')}"
     if manifest.open_runs:
-        yield f"{manifest.open_runs} runs are open; what may have been submitted since becomes uncertain"
+        runs = counted(manifest.open_runs, "run")
+        yield f"Open: {runs}; what may have been submitted since becomes uncertain"
     if found.paused:
         yield f"Paused until you resume them (orchestrator connections resume): {', '.join(found.paused)}"
 
@@ -147,8 +150,8 @@ def migrate(config: Path | None, as_json: bool) -> None:
         yield f"{found.database} was brought from version {found.before} to {found.after}"
         yield f"The database as it was: {found.kept}"
 
-    with _told():
-        _print(bring_up_to_date(_settings(config), SystemClock()), as_json, lines)
+    with told():
+        _print(bring_up_to_date(settings_of(config), SystemClock()), as_json, lines)
 
 
 @db.command()
@@ -172,9 +175,9 @@ def prune(client: Client, older_than: str | None, dry_run: bool, config: Path | 
     from orchestrator.clock import SystemClock
     from orchestrator.upkeep.prune import prune as remove
 
-    with _told():
+    with told():
         try:
-            done = remove(_settings(config), SystemClock(), older_than=older_than, dry=dry_run).to_json()
+            done = remove(settings_of(config), SystemClock(), older_than=older_than, dry=dry_run).to_json()
         except StoreInUse:
             given = {"older_than": older_than, "dry_run": dry_run}
             body = {name: value for name, value in given.items() if value is not None}
@@ -190,8 +193,9 @@ def _prune_lines(done: Mapping[str, Any]) -> Iterator[str]:
     from orchestrator.cli import render
 
     verb = "Would remove" if done["dry_run"] else "Removed"
-    yield f"{verb} {done['runs']} runs ({done['events']} events, {done['jobs']} jobs)"
-    yield f"{verb} {done['deliveries']} deliveries"
-    yield f"{verb} {done['artifacts']} artifacts ({render.size(done['artifact_bytes'])})"
+    runs, events, jobs = (counted(done[f"{noun}s"], noun) for noun in ("run", "event", "job"))
+    yield f"{verb} {runs} ({events}, {jobs})"
+    yield f"{verb} {done['deliveries']} deliver{'y' if done['deliveries'] == 1 else 'ies'}"
+    yield f"{verb} {counted(done['artifacts'], 'artifact')} ({render.size(done['artifact_bytes'])})"
     if done["database_bytes"] is not None:
         yield f"Free inside the database now, to be used again: {render.size(done['database_bytes'])} more"

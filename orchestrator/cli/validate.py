@@ -72,11 +72,12 @@ def summary(problems: Any, good: int) -> str:
     """Return how many files are good, and how many problems there are."""
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    parts = [_counted(good, "good workflow"), _counted(errors, "error")]
-    return ", ".join(parts + ([_counted(warnings, "warning")] if warnings else []))
+    parts = [counted(good, "good workflow"), counted(errors, "error")]
+    return ", ".join(parts + ([counted(warnings, "warning")] if warnings else []))
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return `1 error`, `2 errors`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 

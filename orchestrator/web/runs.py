@@ -8,6 +8,7 @@ from pydantic import Field
 
 from orchestrator.engine.state import RunState, RunStatus
 from orchestrator.errors import InputProblem, InvalidInput
+from orchestrator.operations import export as exports
 from orchestrator.operations import shapes
 from orchestrator.web import bodies, paging
 from orchestrator.web.deps import DEPS, Deps
@@ -119,7 +120,23 @@ async def _show(deps: Deps, state: RunState) -> shapes.Object:
     return shapes.run(state, await deps.plans.workflow(state.digest, deps.log.definition))
 
 
+async def export(request: web.Request) -> web.StreamResponse:
+    """Give the run as lines of its own: definition, events, rows, deliveries. See `operations.export`."""
+    Query(request).check()
+    deps, run = request.app[DEPS], request.match_info["run"]
+    lines = exports.lines(deps.log, deps.views, deps.inbox, run, deps.clock.now())
+    first = await anext(lines)
+    response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{run}.jsonl"'})
+    response.content_type = "application/x-ndjson"
+    await response.prepare(request)
+    await response.write(first)
+    async for line in lines:
+        await response.write(line)
+    return response
+
+
 ROUTES = (
+    web.get(f"{PREFIX}/runs/{{run}}/export", export),
     web.post(f"{PREFIX}/runs", start),
     web.get(f"{PREFIX}/runs", index),
     web.get(f"{PREFIX}/runs/{{run}}", show),

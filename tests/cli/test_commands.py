@@ -25,6 +25,8 @@ COMMANDS = [
     "connections",
     "doctor",
     "db",
+    "export",
+    "verify",
 ]
 
 RUN: dict[str, Any] = {

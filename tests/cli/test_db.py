@@ -46,7 +46,7 @@ def test_a_backup_says_what_is_in_it_and_what_is_not(db: Db, tmp_path: Path) -> 
 
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert lines[0].endswith("holds the database (0 runs, 0 of them open)")
+    assert lines[0].endswith("holds the database (0 runs, 0 open)")
     assert lines[1].startswith("Not in it: artifacts: copy ")
     assert lines[2].startswith("Not in it: settings and workflow files")
 

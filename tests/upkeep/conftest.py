@@ -3,14 +3,28 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
+from orchestrator.definition.loader import load
+from orchestrator.definition.workflow import Workflow
+from orchestrator.engine import triggers as t
+from orchestrator.engine.effects import Effect
 from orchestrator.engine.events import Event, RunCreated
+from orchestrator.engine.plan import Plan
+from orchestrator.engine.state import RunState
+from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.outcomes import Accepted, Done
+from orchestrator.providers.base import Connector
+from orchestrator.providers.pizi import PiziSettings, connect
+from orchestrator.runtime.limits import Limits
+from orchestrator.runtime.worker import Worker
 from orchestrator.settings import Settings, ensure_secret_keys
 from orchestrator.store.rows import Append, Delivery, RunRow
 from orchestrator.store.sqlite import SqliteStore
@@ -95,6 +109,69 @@ def begun() -> Callable[..., Append]:
         return Append(run=row, expected=0, events=[event], **parts)
 
     return make
+
+
+PORTRAIT = """
+name: portrait
+inputs:
+  title: {type: string}
+steps:
+  model:
+    uses: pizi/create_model
+    with: {gender: female, name: "${{ inputs.title }}"}
+outputs:
+  name: ${{ steps.model.output.name }}
+"""
+
+
+class Nobody:
+    """Performs nothing: what comes of it is told by `a_run`."""
+
+    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None:
+        pass
+
+    def wake(self, run: str, job: str) -> None:
+        pass
+
+    def freed(self) -> None:
+        pass
+
+
+@cache
+def portrait() -> tuple[dict[str, Connector], Workflow]:
+    """Return the workflow and what it uses; made once, because the schemas take their time."""
+    connectors: dict[str, Connector] = {"pizi": connect(PiziSettings(api_key=SecretStr("x"), rate_limits=[]))}
+    workflow = load(PORTRAIT, file="portrait.yaml", catalog=catalog(connectors)).workflow
+    assert workflow is not None
+    return connectors, workflow
+
+
+@pytest.fixture
+def a_run(delivery: Callable[..., Delivery]) -> Callable[..., Any]:
+    """Let run *n* of `portrait` happen in a store, from its start to its end, and return its id."""
+    connectors, workflow = portrait()
+
+    async def happen(store: SqliteStore, n: int = 1) -> str:
+        clock, run = SystemClock(), f"run_{n:026}"
+        limits = Limits(connectors, clock)
+        limits.queue("pizi", False)
+        worker = Worker(
+            store, Plans(connectors, Sending(key="k", callbacks=False, public_url=None)), limits, clock
+        )
+        worker.performer = Nobody()
+        state = await worker.start(run, workflow, inputs={"title": "Ada"}, labels={"order": "7"})
+        (job,) = state.jobs
+        await store.put(delivery(n, job=job, body=b"\x00\xff"))
+        answers: list[tuple[type[t.Trigger], dict[str, Any]]] = [
+            (t.SubmitAnswered, {"outcome": Accepted(f"task-{n}")}),
+            (t.Checked, {"outcome": Done(output={"name": "Ada"}, files=()), "asked_at": clock.now()}),
+        ]
+        for kind, fields in answers:
+            state = await worker.handle(run, kind, job=job, **fields)
+        assert state.status == "succeeded", state.error
+        return run
+
+    return happen
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -453,3 +454,20 @@ async def test_a_run_whose_connection_is_gone_is_not_retried(
 
     assert answer.status == 409
     assert (await answer.json())["detail"] == f"{run['id']} needs 'pizi', which is not configured any more"
+
+
+async def test_a_run_can_be_taken_away_as_lines_of_its_own(client: Client, start: Any) -> None:
+    run = await start()
+
+    answer = await client.get(f"/api/v1/runs/{run['id']}/export")
+
+    lines = (await answer.text()).splitlines()
+    types = [json.loads(line)["type"] for line in lines]
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{run["id"]}.jsonl"'
+    assert (types[0], types[-1]) == ("orchestrator.export.begun", "orchestrator.export.ended")
+    assert "orchestrator.run.created" in types
+
+
+async def test_a_run_that_is_not_there_cannot_be_taken_away(client: Client) -> None:
+    assert (await client.get("/api/v1/runs/run_1/export")).status == 404

@@ -7,7 +7,7 @@ by one, each in a savepoint of its own, so that nobody fails for a neighbour's m
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 from orchestrator.engine.events import SCHEMA, encode
 from orchestrator.errors import Conflict
 from orchestrator.store import queries
+from orchestrator.store.chain import BEGINNING, extend
 from orchestrator.store.connections import ConnectionEvent, ConnectionRow
 from orchestrator.store.rows import Append, Delivery, JobRow, RunRow, Settled
 from orchestrator.store.sqlite import holds, trouble
@@ -147,9 +148,10 @@ def _append(
     at = _versions(db, appends)
     rejected: dict[int, BaseException] = {}
     good: list[tuple[int, Writing]] = []
+    chains: dict[int, bytes | None] = {}
     for position, writing in enumerate(appends):
         run, expected = writing.append.run, writing.append.expected
-        n, version = at.get(run.id, (0, 0))
+        n, version, chain = at.get(run.id, (0, 0, BEGINNING))
         if version != expected:
             rejected[position] = Conflict(f"{run.id} is at version {version}, not at {expected}")
             continue
@@ -157,27 +159,34 @@ def _append(
             rejected[position] = full
             continue
         n = n or _next_number(db, at)
-        at[run.id] = n, expected + len(writing.events)
+        chains[n] = chain = extend(chain, version + 1, writing.events) if chain is not None else None
+        at[run.id] = n, expected + len(writing.events), chain
         good.append((n, writing))
-    _write_appends(db, good, types)
+    _write_appends(db, good, chains, types)
     return rejected
 
 
-def _versions(db: sqlite3.Connection, appends: Sequence[Writing]) -> dict[str, tuple[int, int]]:
-    """Return number and version of every run that exists."""
+def _versions(db: sqlite3.Connection, appends: Sequence[Writing]) -> dict[str, tuple[int, int, bytes | None]]:
+    """Return number, version and chain of every run that exists."""
     ids = orjson.dumps([writing.append.run.id for writing in appends]).decode()
     found = orjson.loads(db.execute(_SQL["versions"], (ids,)).fetchone()[0])
-    return {run: (n, version) for run, n, version in found}
+    return {
+        run: (n, version, bytes.fromhex(chain) if chain is not None else None)
+        for run, n, version, chain in found
+    }
 
 
-def _next_number(db: sqlite3.Connection, at: dict[str, tuple[int, int]]) -> int:
+def _next_number(db: sqlite3.Connection, at: Mapping[str, tuple[int, int, bytes | None]]) -> int:
     """Return a number for a new run, beyond those in the database and those of this batch."""
     stored: int = db.execute(_SQL["last_run_number"]).fetchone()[0]
-    return max([stored, *(n for n, _ in at.values())]) + 1
+    return max([stored, *(n for n, _, _ in at.values())]) + 1
 
 
 def _write_appends(
-    db: sqlite3.Connection, appends: Sequence[tuple[int, Writing]], types: dict[str, int]
+    db: sqlite3.Connection,
+    appends: Sequence[tuple[int, Writing]],
+    chains: Mapping[int, bytes | None],
+    types: dict[str, int],
 ) -> None:
     """Write what the appends hold; of a run or job that several touch only the last row."""
     runs: dict[int, RunRow] = {}
@@ -194,7 +203,7 @@ def _write_appends(
         numbers += append.numbers
     started = [(n, writing.append) for n, writing in appends if writing.append.expected == 0]
     _insert(db, "put_definitions", [a.definition for _, a in started if a.definition])
-    _insert(db, "put_runs", [_run_row(n, run) for n, run in runs.items()])
+    _insert(db, "put_runs", [_run_row(n, run, chains[n]) for n, run in runs.items()])
     _insert(db, "put_jobs", [_job_row(n, job) for n, job in jobs.values()])
     _insert(db, "put_events", events)
     _insert(db, "put_numbers", numbers)
@@ -292,7 +301,7 @@ def delivery_row(d: Delivery) -> Row:
     )
 
 
-def _run_row(n: int, r: RunRow) -> Row:
+def _run_row(n: int, r: RunRow, chain: bytes | None) -> Row:
     return (
         n,
         r.id,
@@ -309,6 +318,7 @@ def _run_row(n: int, r: RunRow) -> Row:
         r.finished_at,
         r.wake_at,
         r.waits_for,
+        chain,
     )
 
 

@@ -24,8 +24,9 @@ ROLLBACK TO one;
 -- ===== writing ====================================================================
 
 -- name: versions
--- The number and version of each run of a batch that exists, as one JSON value.
-SELECT json_group_array(json_array(runs.id, runs.n, runs.version))
+-- Number, version and chain of each run of a batch that exists, as one JSON value.
+SELECT json_group_array(json_array(runs.id, runs.n, runs.version,
+                                   CASE WHEN runs.chain IS NOT NULL THEN hex(runs.chain) END))
 FROM json_each(?) AS wanted CROSS JOIN runs ON runs.id = wanted.value;
 
 -- name: last_run_number
@@ -39,12 +40,13 @@ ON CONFLICT (digest) DO NOTHING;
 -- name: put_runs
 -- A run's projection after the last of its events. What it was started with never changes.
 INSERT INTO runs (n, id, workflow, digest, status, version, labels, inputs, outputs, error,
-                  created_at, started_at, finished_at, wake_at, waits_for)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  created_at, started_at, finished_at, wake_at, waits_for, chain)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (n) DO UPDATE SET
   status = excluded.status, version = excluded.version, outputs = excluded.outputs,
   error = excluded.error, started_at = excluded.started_at,
-  finished_at = excluded.finished_at, wake_at = excluded.wake_at, waits_for = excluded.waits_for;
+  finished_at = excluded.finished_at, wake_at = excluded.wake_at, waits_for = excluded.waits_for,
+  chain = excluded.chain;
 
 -- name: put_labels
 INSERT INTO labels (name, value, run)
@@ -521,6 +523,12 @@ FROM runs r CROSS JOIN jobs j ON j.run = r.n
 WHERE r.id = :run AND j.id < :before
   AND (:status IS NULL OR j.status = :status) AND (:connection IS NULL OR j.connection = :connection)
 ORDER BY j.id DESC LIMIT :limit;
+
+-- name: chain
+SELECT chain FROM runs WHERE id = :run;
+
+-- name: next_run
+SELECT id FROM runs WHERE id > :after ORDER BY id LIMIT 1;
 
 -- name: jobs_of_status
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,

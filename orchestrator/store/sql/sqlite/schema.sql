@@ -27,7 +27,9 @@ CREATE TABLE runs (
   started_at  INTEGER,
   finished_at INTEGER,
   wake_at     INTEGER,
-  waits_for   TEXT
+  waits_for   TEXT,
+  -- A digest over all its events (store/chain.py); NULL where it was begun by a version that made none.
+  chain       BLOB
 );
 CREATE INDEX runs_by_status ON runs (status, id);
 CREATE INDEX runs_by_workflow ON runs (workflow, id);
