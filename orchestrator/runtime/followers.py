@@ -75,8 +75,11 @@ class Followers:
             except StoreUnavailable as trouble:
                 log.warning("store.unavailable", reason=str(trouble))
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(BREATH_S)
-            await self._log.wait(self._seen, IDLE_S)
+            if self._positions:
+                await asyncio.sleep(BREATH_S)
+                await self._log.wait(self._seen, IDLE_S)
+            else:
+                await asyncio.sleep(IDLE_S)
 
     async def round(self) -> None:
         """Start what follows all that has ended by now."""
@@ -94,8 +97,9 @@ class Followers:
 
     async def _keep(self) -> list[Following]:
         following = list(_following(self._library))
-        self._seen = await self._log.last_sequence()
-        await self._positions.keep({one.name for one in following}, self._seen)
+        if following or self._positions:
+            self._seen = await self._log.last_sequence()
+            await self._positions.keep({one.name for one in following}, self._seen)
         return following
 
     async def _follow(self, end: Recorded, following: Sequence[Following]) -> None:

@@ -38,6 +38,9 @@ class Positions:
     def __getitem__(self, name: str) -> int:
         return self._known[name]
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     async def _write(self, moved: dict[str, int], gone: list[str]) -> None:
         await self._store.put_positions(moved, gone)
         self._known.update(moved)

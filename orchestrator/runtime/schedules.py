@@ -26,6 +26,8 @@ log = structlog.get_logger()
 GRACE = 60 * SECOND
 """An instant that passed no longer ago than this counts as now: a restart takes a while."""
 
+NEVER = 1 << 62
+
 IDLE_S = 5.0
 """The longest time between two rounds; in it a schedule is met that came with a reload."""
 
@@ -50,6 +52,7 @@ class Schedules:
     def __init__(self, store: Schedule, runs: Runs, library: Library, clock: Clock) -> None:
         self._runs, self._library, self._clock = runs, library, clock
         self._positions = Positions(store, "schedule")
+        self._next: dict[str, int] = {}
 
     async def begin(self) -> None:
         """Take up where an earlier process ended; schedules that are new begin now."""
@@ -72,10 +75,11 @@ class Schedules:
         soonest = IDLE_S
         for one in planned:
             now = self._clock.now()
-            await self._meet(one, now)
-            following = cron.following(one.schedule.cron, one.schedule.timezone, now)
-            if following is not None:
-                soonest = min(soonest, (following - self._clock.now()) / SECOND)
+            if self._next.get(one.name, 0) <= now:
+                await self._meet(one, now)
+                following = cron.following(one.schedule.cron, one.schedule.timezone, now)
+                self._next[one.name] = NEVER if following is None else following
+            soonest = min(soonest, (self._next[one.name] - self._clock.now()) / SECOND)
         return max(soonest, 0.0)
 
     async def _keep(self) -> list[Planned]:
