@@ -35,7 +35,8 @@ from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.hooks import Hooks
 from orchestrator.operations.jobs import Jobs
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.pruning import Policy, Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library, known_secrets
@@ -132,7 +133,10 @@ def build(
     Errors:  SettingsError; DefinitionError with every problem of every workflow file, unless
              *allow_invalid*: then such files are left out, each with a warning.
     """
-    chosen = {**(connect(settings) if connectors is None else connectors), CORE: CoreConnector()}
+    chosen = {
+        **(connect(settings) if connectors is None else connectors),
+        CORE: CoreConnector(settings.secrets),
+    }
     public_url = callback_base(settings)
     library = Library([settings.workflows], catalog(chosen), known_secrets(settings.secrets))
     read_definitions(library, allow_invalid=allow_invalid)
@@ -229,6 +233,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         clock=app.clock,
         body_limit=app.settings.limits.callback_body_size,
         artifact_handler=signed_links(folder, app.keyring, app.clock),
+        secrets={name: secret.get_secret_value() for name, secret in app.settings.secrets.items()},
         hooks=Hooks(app.library, app.settings.secrets),
     )
     public_runner = receiver.runner(public, shutdown_s=LISTENERS_STOP_S)

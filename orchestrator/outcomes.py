@@ -1,6 +1,7 @@
 """What a provider said, as plain data: the words that connectors, engine and runtime share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.errors import Failure
@@ -99,12 +100,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """One delivery on a job's callback URL, as it came."""
+    """
+    One delivery on a job's callback URL, as it came.
+
+    *headers* by name in lower case, and *received_at* in microseconds, where its sender has to prove
+    who it is. None: a person has it processed once more, so its age says nothing.
+    """
 
     method: str
     query: str
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    received_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,13 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Untrusted:
+    """Its sender has not proven to be who may end the job, which goes on waiting."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Meaningless:
     """Readable, and says nothing (an empty slot was filled with nothing)."""
 
@@ -138,4 +153,4 @@ SubmitOutcome = Accepted | Done | Failed | Rejected | Unclear | Unauthorized
 """`Failed` here means: refused for good, or broken before anything was sent that could cost money."""
 CheckOutcome = Pending | Done | Failed | Retry | Unauthorized
 LookUpOutcome = Found | Retry | Unauthorized | None
-CallbackMeaning = Hint | Verdict | Unreadable | Meaningless
+CallbackMeaning = Hint | Verdict | Unreadable | Untrusted | Meaningless

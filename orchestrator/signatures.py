@@ -30,6 +30,13 @@ DEFAULT_HEADERS: Mapping[Scheme, str] = {
 }
 """Where the proof stands when nobody says otherwise; names in lower case."""
 
+PROOF = ":proof"
+"""
+The entry among a delivery's headers that says which header was which of our secrets: `authorization shop`.
+
+It is kept instead of the secret. No header that comes over the network can have this name.
+"""
+
 _PREFIX = "whsec_"
 _SIGNATURES_MAX = 20
 _ID_MAX = 256
@@ -68,6 +75,19 @@ def refusal(
     if header is None and given[:7].lower() == "bearer ":
         given = given[7:].strip()
     return _unless(_equal(given, secret), "the token is another one")
+
+
+def sent_secret(value: str, secrets: Mapping[str, str]) -> str | None:
+    """
+    Return the name of the secret that a header's *value* is, or None.
+
+    Shape:   *secrets* by name. `Bearer` before it does not matter.
+    """
+    given = value.strip()
+    if given[:7].lower() == "bearer ":
+        given = given[7:].strip()
+    found = [name for name, secret in secrets.items() if _equal(given, secret)]
+    return found[0] if found else None
 
 
 def key_of(secret: str) -> bytes:

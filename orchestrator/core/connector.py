@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
+from orchestrator.core import http
 from orchestrator.core.approve import Approve, Approved
 from orchestrator.core.run_workflow import Outputs, RunWorkflow
 from orchestrator.core.sleep import Sleep, Slept
@@ -30,21 +31,32 @@ from orchestrator.providers.base import (
 )
 
 
+class CoreSettings(ConnectionSettings):
+    """*shared*: the settings' `[secrets]`, by name."""
+
+    shared: dict[str, SecretStr] = Field(default_factory=dict)
+
+
 class CoreConnector:
     """No provider: its tasks are this server's own, and nothing of them costs credits."""
 
     kind = CORE
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Mapping[str, SecretStr] | None = None) -> None:
+        """*secrets*: the shared ones, by name."""
         # Never asked: the name is one that cannot exist.
-        self.settings = ConnectionSettings(kind=CORE, base_url="http://core.invalid", rate_limits=[])
-        self.operations: Mapping[str, Operation] = {one.name: one for one in (_sleep, _approve, _run)}
+        shared = dict(secrets or {})
+        self._secrets = tuple(shared.values())
+        self.settings: ConnectionSettings = CoreSettings(
+            kind=CORE, base_url="http://core.invalid", rate_limits=[], shared=shared
+        )
+        self.operations: Mapping[str, Operation] = {one.name: one for one in (_sleep, _approve, _run, _http)}
 
     def headers(self, token: str | None) -> Mapping[str, str]:
         return {}
 
     def secrets(self) -> Sequence[SecretStr]:
-        return ()
+        return self._secrets
 
     def login(self, now_ms: int, seal: Callable[..., bytes]) -> Exchange[Login | Failed | Retry] | None:
         return None
@@ -99,5 +111,17 @@ _run = Operation(
     read=_no_reply,
     waiting=Waiting.RUN,
     timeout_s=None,
+    gives_files=True,
+)
+
+_http = Operation(
+    name="http",
+    summary="Sends a request of your own; its answer, or a callback, is the result.",
+    params=http.Http,
+    output=http.Gained,
+    submit=http.submit,
+    read=http.read,
+    waiting=Waiting.VERDICT,
+    spends=True,
     gives_files=True,
 )

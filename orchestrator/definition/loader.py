@@ -20,6 +20,7 @@ from orchestrator.definition.doubts import check_doubts
 from orchestrator.definition.policy_checks import check_budget, check_group
 from orchestrator.definition.reading import Draft, StepDraft, read_draft
 from orchestrator.definition.report import Report
+from orchestrator.definition.requests import check_request_secrets
 from orchestrator.definition.trigger_checks import check_notify, check_triggers
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.definition.yaml_document import Document, Place, Unreadable, read
@@ -74,6 +75,7 @@ def load(
     check_values(draft, operations, report)
     check_budget(draft, operations, catalog, report)
     check_group(draft, report)
+    check_request_secrets(draft, secrets, report)
     check_triggers(draft, secrets, others or {}, report)
     check_notify(draft.notify, secrets, report)
     check_doubts(draft, operations, report)

@@ -52,7 +52,7 @@ class Draft:
             self.holds.append(hold)
 
     def operation(self, job: Job) -> PlannedOperation:
-        return self.plan.operations[job.step]
+        return self.plan.operation(job)
 
     def new_job_id(self) -> str:
         self._ids += 1

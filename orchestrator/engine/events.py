@@ -299,13 +299,18 @@ class JobUncertain(JobEvent):
 
 @dataclass(slots=True, kw_only=True)
 class JobAdopted(JobEvent):
-    """The task of an uncertain submit was found. *source*: resend, look_up, callback or operator."""
+    """
+    The task of an uncertain submit was found. *source*: resend, look_up, callback or operator.
+
+    *answer*: see `JobSubmitted`.
+    """
 
     type: ClassVar[str] = "job.adopted"
     source: str
     task_id: str | None = None
     resource_id: str | None = None
     check_at: int | None = None
+    answer: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

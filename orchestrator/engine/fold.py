@@ -276,6 +276,7 @@ def _adopted(state: RunState, event: e.JobAdopted) -> None:
     job.task_id = event.task_id or job.task_id
     job.resource_id = event.resource_id or job.resource_id
     job.submitted_at = job.submitted_at or event.at
+    job.answer = event.answer or job.answer
     if event.task_id is not None:
         state.tasks.setdefault((job.connection, event.task_id), job.id)
     if job.is_open:

@@ -31,6 +31,7 @@ from orchestrator.outcomes import (
     Unauthorized,
     Unclear,
     Unreadable,
+    Untrusted,
     Verdict,
 )
 from orchestrator.times import SECOND
@@ -96,7 +97,14 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
     check_at = first_check(draft, job, outcome.poll_s)
     if job.status == "uncertain":
         draft.emit(
-            e.JobAdopted(at=draft.at, job=job.id, source="resend", task_id=outcome.task_id, check_at=check_at)
+            e.JobAdopted(
+                at=draft.at,
+                job=job.id,
+                source="resend",
+                task_id=outcome.task_id,
+                check_at=check_at,
+                answer=outcome.answer,
+            )
         )
     else:
         deadline_at = deadline(draft, job) if job.status == "created" else None
@@ -255,7 +263,7 @@ def _late(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
         adopt(draft, job, "callback", task_id=task_id)
         job = draft.state.jobs[job.id]
     ours = (job.task_id or job.resource_id) and (not task_id or job.task_id in (None, task_id))
-    looks = ours and draft.operation(job).checks and not isinstance(meaning, Meaningless)
+    looks = ours and draft.operation(job).checks and not isinstance(meaning, Meaningless | Untrusted)
     _received(draft, job, trigger, "late", check_at=draft.at if looks else None)
     if ours and isinstance(meaning, Verdict) and isinstance(meaning.outcome, Done):
         finish(draft, draft.state.jobs[job.id], meaning.outcome, "callback")
@@ -267,6 +275,8 @@ def _read_callback(draft: Draft, job: Job, trigger: t.CallbackArrived, callback:
     match meaning:
         case Meaningless():
             return _received(draft, job, trigger, "accepted")
+        case Untrusted(reason):
+            return _received(draft, job, trigger, "mismatch", error=reason)
         case Unreadable(reason):
             _received(draft, job, trigger, "unreadable", error=reason)
             return _look_now(draft, job)

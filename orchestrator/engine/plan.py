@@ -65,6 +65,10 @@ class PlannedOperation(Protocol):
         """When to look at a task that was accepted just now; see above."""
         ...
 
+    def of(self, job: Job) -> "PlannedOperation":
+        """Return the operation as it is for the parameters of *job*."""
+        ...
+
     def problem(self, params: Mapping[str, Any]) -> str | None:
         """Say what is wrong with the evaluated parameters, or nothing."""
         ...
@@ -100,3 +104,7 @@ class Plan:
 
     workflow: Workflow
     operations: Mapping[str, PlannedOperation]
+
+    def operation(self, job: Job) -> PlannedOperation:
+        """Return the operation of *job*."""
+        return self.operations[job.step].of(job)

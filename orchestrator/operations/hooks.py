@@ -100,10 +100,16 @@ def request_scope(delivery: Delivery) -> dict[str, Any]:
              is known by itself, as many senders call it something else. Of a name that comes repeatedly,
              `query` and forms have the first value.
     """
-    headers: dict[str, str] = {}
-    for name, value in orjson.loads(delivery.headers):
-        headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+    headers = header_fields(delivery.headers)
     return {"body": _body(delivery), "query": _fields(delivery.query), "headers": headers}
+
+
+def header_fields(headers: bytes) -> dict[str, str]:
+    """Return a delivery's headers by name in lower case; those sent repeatedly are joined."""
+    fields: dict[str, str] = {}
+    for name, value in orjson.loads(headers):
+        fields[name.lower()] = f"{fields[name.lower()]}, {value}" if name.lower() in fields else value
+    return fields
 
 
 def _body(delivery: Delivery) -> Any:

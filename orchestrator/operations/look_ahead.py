@@ -21,7 +21,7 @@ from orchestrator.definition.inputs import check_inputs
 from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.errors import InvalidValue
 from orchestrator.operations.outlook import ONCE, UNKNOWN, Outlook, Runs, Span, StepOutlook
-from orchestrator.operations.plans import Planned
+from orchestrator.operations.planned import Planned
 from orchestrator.providers.base import Waiting, check_params
 from orchestrator.providers.expected import expected_files, expected_price, known_part
 

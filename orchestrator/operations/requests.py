@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.providers.template import Fill, Template, render
+from orchestrator.providers.template import Fill, Template, filled_text, render, with_head
 from orchestrator.store.rows import JobRow
 from orchestrator.telemetry import scrub
 
@@ -34,9 +34,14 @@ def as_sent(template: Mapping[str, Any], job: JobRow, number: int | None) -> Sen
                 return "[number]" if number is None else number
             case "credential":
                 return f"[{hole['name']}]"
+            case "secret":
+                return f"{hole['prefix']}[{hole['name']}]"
+            case "text":
+                return filled_text(hole, fill)
             case _:
                 return f"artifact:{hole['digest']}"
 
+    frozen = with_head(frozen, fill)
     head = {
         "method": frozen.method,
         "path": frozen.path,

@@ -58,6 +58,7 @@ from orchestrator.outcomes import SubmitOutcome as SubmitOutcome
 from orchestrator.outcomes import Unauthorized as Unauthorized
 from orchestrator.outcomes import Unclear as Unclear
 from orchestrator.outcomes import Unreadable as Unreadable
+from orchestrator.outcomes import Untrusted as Untrusted
 from orchestrator.outcomes import Verdict as Verdict
 from orchestrator.providers import rates
 
@@ -72,26 +73,32 @@ class Request:
     *path* is appended to the connection's base URL and gets its credentials. *url*
     instead is an absolute address that the provider gave us (an upload, say): it
     is sent exactly as it is, without re-quoting and without credentials.
-    *json* may hold `Hole`s anywhere; *content* sends the bytes of an image.
+    *json* may hold `Hole`s anywhere, *url* and each header may be one; *content* sends the bytes
+    of an image, *text* is sent as it is. *follows*: redirects are followed, which no request that
+    spends may ask for. *bytes_max*: a longer answer is cut there, and its reply says so.
     """
 
     method: str
     path: str = ""
-    url: str | None = None
+    url: "str | Hole | None" = None
     query: Mapping[str, str | int] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: "Mapping[str, str | Hole]" = field(default_factory=dict)
     json: Any = None
+    text: "str | Hole | None" = None
     content: "PreparedBytes | None" = None
     timeout_s: float | None = None
+    follows: bool = False
+    bytes_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: header names are lower case, *body* is complete."""
+    """What came back: header names are lower case, *body* is complete unless it was *cut*."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cut: bool = False
 
 
 class Hole:
@@ -136,6 +143,21 @@ class Credential(Hole):
 @dataclass(frozen=True, slots=True)
 class RequestNumber(Hole):
     """The next integer of the connection's persisted counter; taken once per job, kept for a resend."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecret(Hole):
+    """One of the settings' shared secrets, with *prefix* before it."""
+
+    name: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Hole):
+    """A text with holes in it."""
+
+    parts: tuple[str | Hole, ...]
 
 
 # --- images ----------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ the id of the key that signs, when a link expires, and the public address.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from orchestrator.providers.base import (
     CallbackUrl,
@@ -23,6 +23,8 @@ from orchestrator.providers.base import (
     PreparedBytes,
     Request,
     RequestNumber,
+    SharedSecret,
+    Text,
 )
 
 Fill = Mapping[str, Any]
@@ -35,6 +37,8 @@ One hole: `at` (the path to it in the body) and `fill`, which says with what:
     data_uri, base64     `digest`, `media_type`
     credential           `name` (a field of the connection's settings)
     number               the request number that was taken for the job
+    secret               `name` (of a shared secret), `prefix`
+    text                 `parts`, each a text or what fills a hole in it
 """
 
 
@@ -43,8 +47,9 @@ class Template:
     """
     A request without what the log must not hold.
 
-    *body* is None for none. *content* names the artifact whose bytes are the whole
-    body instead: `digest`, `media_type`.
+    *body* is None for none; *form* says whether it is written as JSON or is a text. *content* names
+    the artifact whose bytes are the whole body instead: `digest`, `media_type`.
+    *head*: holes in the URL and the headers, which are empty there; `at` is `[url]` or `[headers, name]`.
     """
 
     method: str
@@ -56,6 +61,10 @@ class Template:
     holes: tuple[Fill, ...] = ()
     content: Mapping[str, str] | None = None
     timeout_s: float | None = None
+    form: Literal["json", "text"] = "json"
+    head: tuple[Fill, ...] = ()
+    follows: bool = False
+    bytes_max: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the template as the log keeps it."""
@@ -69,7 +78,18 @@ class Template:
             "holes": [dict(hole) for hole in self.holes],
             "content": None if self.content is None else dict(self.content),
             "timeout_s": self.timeout_s,
+            **self._rare(),
         }
+
+    def _rare(self) -> dict[str, Any]:
+        """Return what only few requests have; the log of all others does without."""
+        rare = {
+            "form": self.form,
+            "head": [dict(hole) for hole in self.head],
+            "follows": self.follows,
+            "bytes_max": self.bytes_max,
+        }
+        return {name: value for name, value in rare.items() if value and value != "json"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Template":
@@ -84,6 +104,10 @@ class Template:
             holes=tuple(data["holes"]),
             content=data["content"],
             timeout_s=data["timeout_s"],
+            form=data.get("form", "json"),
+            head=tuple(data.get("head", ())),
+            follows=data.get("follows", False),
+            bytes_max=data.get("bytes_max"),
         )
 
 
@@ -99,20 +123,56 @@ def freeze(
              after the server's address has changed.
     """
     context = {"key": key} if public_url is None else {"key": key, "base": public_url}
+    setting = _Setting(context, callbacks, link_exp)
     holes: list[Fill] = []
-    body = _hollow(request.json, (), holes, _Setting(context, callbacks, link_exp))
+    body = _hollow(request.json if request.text is None else request.text, (), holes, setting)
+    url, headers, head = _hollow_head(request, setting)
     content = request.content
     return Template(
         method=request.method,
         path=request.path,
-        url=request.url,
+        url=url,
         query=request.query,
-        headers=request.headers,
+        headers=headers,
         body=None if body is _GONE else body,
         holes=tuple(holes),
         content=None if content is None else _reference(content),
         timeout_s=request.timeout_s,
+        form="json" if request.text is None else "text",
+        head=tuple(head),
+        follows=request.follows,
+        bytes_max=request.bytes_max,
     )
+
+
+def _hollow_head(request: Request, setting: "_Setting") -> tuple[str | None, Mapping[str, str], list[Fill]]:
+    head: list[Fill] = []
+    url, headers = request.url, dict(request.headers)
+    if isinstance(url, Hole):
+        head.append({"at": ["url"], **_filling(url, setting)})
+    for name, value in headers.items():
+        if isinstance(value, Hole):
+            head.append({"at": ["headers", name], **_filling(value, setting)})
+    kept = {name: "" if isinstance(value, Hole) else value for name, value in headers.items()}
+    return "" if isinstance(url, Hole) else url, kept, head
+
+
+def with_head(template: Template, fill: Callable[[Fill], str | int]) -> Template:
+    """Return the template with every hole in its URL and headers filled by *fill*."""
+    if not template.head:
+        return template
+    url, headers = template.url, dict(template.headers)
+    for hole in template.head:
+        if hole["at"][0] == "url":
+            url = str(fill(hole))
+        else:
+            headers[hole["at"][1]] = str(fill(hole))
+    return replace(template, url=url, headers=headers, head=())
+
+
+def filled_text(hole: Fill, fill: Callable[[Fill], str | int]) -> str:
+    """Return the text that a hole of the kind `text` stands for."""
+    return "".join(part if isinstance(part, str) else str(fill(part)) for part in hole["parts"])
 
 
 def render(template: Template, fill: Callable[[Fill], str | int]) -> Any:
@@ -186,6 +246,13 @@ def _filling(hole: Hole, setting: _Setting) -> dict[str, Any]:
             return {"fill": "credential", "name": name}
         case RequestNumber():
             return {"fill": "number"}
+        case SharedSecret(name, prefix):
+            return {"fill": "secret", "name": name, "prefix": prefix}
+        case Text(parts):
+            return {
+                "fill": "text",
+                "parts": [p if isinstance(p, str) else _filling(p, setting) for p in parts],
+            }
         case _:
             raise TypeError(f"nobody knows how to fill {hole!r}")
 

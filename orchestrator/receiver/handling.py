@@ -107,8 +107,13 @@ class Receiver:
         stats: Stats | None = None,
         artifact_handler: ArtifactHandler | None = None,
         hooks: Hooks | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
-        """*body_limit* in bytes; *body_s*: how long a body may take, in seconds."""
+        """
+        *body_limit* in bytes; *body_s*: how long a body may take, in seconds.
+
+        *secrets*, by name, are known again in the headers of callbacks and never kept.
+        """
         self._inbox = inbox
         self._keyring = keyring
         self._clock = clock
@@ -116,6 +121,7 @@ class Receiver:
         self.body_s = body_s
         self._artifact_handler = artifact_handler
         self._hooks = hooks
+        self._secrets = secrets or {}
         self._ids = Ascending("dlv")
         self._counts = _Counts()
         self._ok = Answers(clock, 200, b'{"ok": true}')
@@ -158,7 +164,7 @@ class Receiver:
         job = self._keyring.job_of(connection, token)
         if job is None:
             raise Rejected("signature", 404)
-        headers, content_type = headers_of(request)
+        headers, content_type = headers_of(request, known=self._secrets)
         body = await read_body(request, self.body_limit, self.body_s)
         keeps = self._counts.is_within(job)
         now = self._clock.now()
@@ -262,6 +268,7 @@ def build(
     stats: Stats | None = None,
     artifact_handler: ArtifactHandler | None = None,
     hooks: Hooks | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Receiver:
     """Return the receiver; `runner` puts it behind a socket."""
     return Receiver(
@@ -273,4 +280,5 @@ def build(
         stats=stats,
         artifact_handler=artifact_handler,
         hooks=hooks,
+        secrets=secrets,
     )

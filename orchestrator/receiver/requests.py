@@ -1,10 +1,14 @@
 """What is read of a request on the public listener, and within which limits."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import orjson
 from aiohttp import StreamReader, http_exceptions, web
+
+from orchestrator import signatures
 
 HEADER_BYTES = 32 * 1024
 """All header fields of a request together."""
@@ -19,6 +23,7 @@ BODY_S = 30.0
 KEPT_BODY_BYTES = 4096
 """Of the body of a request that was turned away."""
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _SECRET = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
 
@@ -58,11 +63,14 @@ def target(request: web.BaseRequest) -> str:
     return "/" + rest.partition("/")[2]
 
 
-def headers_of(request: web.BaseRequest, secret: str | None = None) -> tuple[bytes, str]:
+def headers_of(
+    request: web.BaseRequest, secret: str | None = None, known: Mapping[str, str] = _NONE
+) -> tuple[bytes, str]:
     """
     Return the fields but for credentials as JSON, and the content type.
 
-    Shape:   *secret*: the name of one more that holds a credential, in lower case.
+    Shape:   *secret*: the name of one more that holds a credential, in lower case. Of a field that is
+             one of the *known* secrets only that is kept, as `signatures.PROOF` says.
     Errors:  Rejected.
     """
     hidden = _SECRET if secret is None else _SECRET | {secret.encode()}
@@ -71,7 +79,9 @@ def headers_of(request: web.BaseRequest, secret: str | None = None) -> tuple[byt
     for name, value in request.raw_headers:
         size += len(name) + len(value) + 4
         lower = name.lower()
-        if lower not in hidden:
+        if known and (proven := signatures.sent_secret(value.decode("utf-8", "replace"), known)) is not None:
+            kept.append((signatures.PROOF, f"{lower.decode('latin-1')} {proven}"))
+        elif lower not in hidden:
             # Latin-1 takes every byte and gives it back.
             kept.append((name.decode("latin-1"), value.decode("latin-1")))
             if lower == b"content-type":

@@ -33,7 +33,7 @@ from orchestrator.providers.base import (
     Retry,
     Unauthorized,
 )
-from orchestrator.providers.template import Fill, Template, freeze, render
+from orchestrator.providers.template import Fill, Template, filled_text, freeze, render, with_head
 from orchestrator.runtime.account import Access, Account, LoginRefused
 from orchestrator.runtime.guard import RefusedUrl, read_url
 from orchestrator.runtime.images import ImageProblem, Images, Keep
@@ -155,6 +155,7 @@ class Exchanger:
         account = self._accounts[connection]
         enter = partial(self._gate.enter, connection, Lane.SUBMIT, run)
         try:
+            template = with_head(template, partial(self._fill, account, job, number, {}))
             body = await self._body(account, template, job, number)
             access, reply = await self._send(account, template, body, enter)
             if reply.status == 401 and template.url is None and account.forget(access):
@@ -230,15 +231,21 @@ class Exchanger:
     ) -> tuple[Access, Reply]:
         url, headers, exact = _address(account, template)
         access = account.anonymous if exact else await self._access(account, enter)
+        timeout_s = template.timeout_s or account.request_timeout_s
+        if template.follows and template.method == "GET" and body is None:
+            return access, await self._transport.get(
+                account.name, url, headers=headers, timeout_s=timeout_s, cut_at=template.bytes_max
+            )
         reply = await self._transport.request(
             account.name,
             template.method,
             url,
             headers=headers if exact else {**headers, **access.headers},
             body=body,
-            timeout_s=template.timeout_s or account.request_timeout_s,
+            timeout_s=timeout_s,
             exact=exact,
             spends=True,
+            cut_at=template.bytes_max,
         )
         self._note_credits(account, reply)
         return access, reply
@@ -312,11 +319,21 @@ class Exchanger:
             case "credential":
                 value = getattr(account.connector.settings, hole["name"])
                 return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            case "secret":
+                return f"{hole['prefix']}{self._shared(account, hole['name'])}"
+            case "text":
+                return filled_text(hole, partial(self._fill, account, job, number, images))
             case "number":
                 assert number is not None, "a numbered request is given its number in job.submitting"
                 return number
             case other:
                 raise AssertionError(f"nobody knows how to fill {other!r}")
+
+    def _shared(self, account: Account, name: str) -> str:
+        secret: SecretStr | None = getattr(account.connector.settings, "shared", {}).get(name)
+        if secret is None:
+            raise _Unsendable(f"there is no secret '{name}' in [secrets] of the settings")
+        return secret.get_secret_value()
 
     def _base(self, hole: Fill) -> str:
         base = hole.get("base") or self._public_url
@@ -364,7 +381,8 @@ def _address(account: Account, template: Template) -> tuple[URL, dict[str, str],
 
 def _build(template: Template, fill: Callable[[Fill], str | int]) -> bytes:
     try:
-        return orjson.dumps(render(template, fill))
+        body = render(template, fill)
+        return str(body).encode() if template.form == "text" else orjson.dumps(body)
     except orjson.JSONEncodeError as error:
         raise _Unsendable(f"the request cannot be written as JSON: {error}") from error
 

@@ -15,7 +15,9 @@ from hashlib import blake2b
 
 import structlog
 
+from orchestrator.definition.workflow import CORE
 from orchestrator.engine import triggers as t
+from orchestrator.operations.hooks import header_fields
 from orchestrator.outcomes import Callback
 from orchestrator.runtime.hooks import HookIntake
 from orchestrator.runtime.worker import Worker
@@ -121,12 +123,30 @@ class Intake:
             job=delivery.job,
             delivery=delivery.id,
             digest=digest(delivery),
-            callback=Callback(delivery.method, delivery.query, delivery.content_type, delivery.body or b""),
+            callback=_callback(delivery),
             redelivery_of=delivery.redelivery_of,
         )
 
 
+def _callback(delivery: Delivery) -> Callback:
+    """Return the delivery as operations read it; headers only where a sender's proof is among them."""
+    return Callback(
+        delivery.method,
+        delivery.query,
+        delivery.content_type,
+        delivery.body or b"",
+        headers=header_fields(delivery.headers) if delivery.connection == CORE else {},
+        received_at=delivery.received_at if delivery.redelivery_of is None else None,
+    )
+
+
 def digest(delivery: Delivery) -> str:
-    """Return what makes two deliveries of a job the same: method, query and body."""
+    """
+    Return what makes two deliveries of a job the same: method, query and body.
+
+    Where a sender has to prove who it is the headers too: a forgery must not make a duplicate of the
+    true one.
+    """
     head = f"{delivery.method}\n{delivery.query}\n".encode()
-    return blake2b(head + (delivery.body or b""), digest_size=12).hexdigest()
+    proof = delivery.headers if delivery.connection == CORE else b""
+    return blake2b(head + proof + (delivery.body or b""), digest_size=12).hexdigest()

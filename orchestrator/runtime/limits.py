@@ -123,7 +123,8 @@ class Limits:
 
     def refused(self, connection: str, error: Mapping[str, Any], until: int) -> None:
         """A submit was refused for now; where that concerns every submit, the connection pauses."""
-        if self.pauses.refused(connection, error, until):
+        # Our own requests go to many hosts: that one of them wants us to wait says nothing of the others.
+        if connection != CORE and self.pauses.refused(connection, error, until):
             # Those that wait from now on must not be overtaken when it is over.
             self._accounts[connection].backlog = True
 

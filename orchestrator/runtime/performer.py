@@ -21,7 +21,7 @@ from orchestrator.engine.effects import Effect, effect_of
 from orchestrator.engine.plan import Budget, Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
-from orchestrator.operations.plans import Planned, needs_number
+from orchestrator.operations.planned import Planned, needs_number
 from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
 from orchestrator.providers.base import Reply, Request, ResultFile
 from orchestrator.providers.template import Template
@@ -121,7 +121,7 @@ class Performer:
         plan = await self._worker.plan(state)
         job = state.jobs.get(job_id)
         # The row can be a moment ahead of the state; then whoever is writing it does what is due.
-        effect = effect_of(job, plan.operations[job.step]) if job is not None else None
+        effect = effect_of(job, plan.operation(job)) if job is not None else None
         if job is not None and effect is not None:
             await self._do(_Work(run, job, _planned(plan, job)), effect)
 
@@ -458,6 +458,6 @@ def _same(fresh: Done, stale: Done) -> bool:
 
 
 def _planned(plan: Plan, job: Job) -> Planned:
-    planned = plan.operations[job.step]
+    planned = plan.operation(job)
     assert isinstance(planned, Planned), "plans are made by operations.plans"
     return planned

@@ -184,12 +184,14 @@ class Transport:
         timeout_s: float,
         exact: bool = False,
         spends: bool = False,
+        cut_at: int | None = None,
     ) -> Reply:
         """
         Send one request and return the complete answer, whatever its status.
 
         Redirects are answers here. With *exact* nothing is added to *headers* but the
         body's length and the host; with *spends* nothing is ever sent a second time.
+        Of an answer with more than *cut_at* bytes only so many are read.
         Errors:  NotSent, Lost, RefusedUrl.
         """
         try:
@@ -206,7 +208,7 @@ class Transport:
                 middlewares=(_send_once,) if spends and method != "POST" else None,
             )
             try:
-                return await self._read(response)
+                return await self._read(response, cut_at=cut_at)
             finally:
                 response.release()
         except _Once as hidden:
@@ -222,15 +224,16 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
         body_bytes_max: int | None = None,
+        cut_at: int | None = None,
     ) -> Reply:
         """
         GET *url*, following redirects, and return the complete answer.
 
-        *headers* go along to another origin in no case.
+        *headers* go along to another origin in no case; *cut_at* as for `request`.
         Errors:  NotSent, Lost, RefusedUrl.
         """
         async with self.stream(connection, url, headers=headers, timeout=_whole(timeout_s)) as response:
-            return await self._read(response, body_bytes_max)
+            return await self._read(response, body_bytes_max, cut_at)
 
     @asynccontextmanager
     async def stream(
@@ -286,8 +289,11 @@ class Transport:
             return self._guarded
         return self._careful if careful else self._own
 
-    async def _read(self, response: aiohttp.ClientResponse, bytes_max: int | None = None) -> Reply:
+    async def _read(
+        self, response: aiohttp.ClientResponse, bytes_max: int | None = None, cut_at: int | None = None
+    ) -> Reply:
         limit = self._body_bytes_max if bytes_max is None else bytes_max
+        limit = limit if cut_at is None else cut_at
         content = response.content
         body = await content.readany()
         if not content.at_eof():
@@ -296,14 +302,16 @@ class Transport:
                 pieces.append(await content.readany())
                 size += len(pieces[-1])
             body = b"".join(pieces)
-        if len(body) > limit:
+        is_cut = len(body) > limit
+        if is_cut:
             response.close()
+        if is_cut and cut_at is None:
             raise Lost(f"the answer is larger than {limit} bytes (host {response.url.host})")
         headers = {name.lower(): value for name, value in response.headers.items()}
         if "retry-after" in headers:
             # Connectors know no clock: a date becomes seconds here.
             headers["retry-after"] = retry_after(response.headers) or ""
-        return Reply(response.status, headers, body)
+        return Reply(response.status, headers, body[:limit], is_cut)
 
 
 def _home(base: URL) -> _Home:

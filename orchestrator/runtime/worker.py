@@ -359,7 +359,7 @@ class Worker:
         self._note(state, batch.events)
         for job_id, wake_at in batch.postponed.items():
             await self.store.postpone(job_id, wake_at)
-        for effect in due_effects(jobs, lambda job: plan.operations[job.step]):
+        for effect in due_effects(jobs, plan.operation):
             # Sending is the right of the append that claimed it, and of no other that touches the job.
             if effect.kind != "send" or effect.job in batch.claimed:
                 self.performer.perform(run, effect, state, plan)

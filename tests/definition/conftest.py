@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field
 
 from orchestrator.core.approve import Approve, Approved
+from orchestrator.core.http import Gained, Http
 from orchestrator.core.run_workflow import Outputs, RunWorkflow
 from orchestrator.core.sleep import Sleep, Slept
 from orchestrator.definition.catalog import Catalog, ConnectionSpec, FoundProblem, OperationSpec
@@ -70,14 +71,6 @@ class Credits(Output):
     credits: int
 
 
-class Request(Params):
-    method: Literal["GET", "POST", "PUT"] = "POST"
-    url: str
-    headers: dict[str, str] | None = None
-    json_: Annotated[Any, Field(alias="json")] = None
-    wait: Literal["none", "callback"] = "none"
-
-
 def operation(
     name: str,
     params: type[Params],
@@ -118,7 +111,7 @@ CATALOG: Catalog = {
         operation("sleep", Sleep, Slept, gives_files=False),
         operation("approve", Approve, Approved),
         operation("run_workflow", RunWorkflow, Outputs),
-        operation("http", Request, Output),
+        operation("http", Http, Gained),
     ),
 }
 

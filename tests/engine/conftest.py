@@ -108,6 +108,9 @@ class Op:
     def first_look_s(self) -> float:
         return self.first_check_s
 
+    def of(self, job: Job) -> "Op":
+        return self
+
     def problem(self, params: Mapping[str, Any]) -> str | None:
         return "colour: is not one of red, blue" if params.get("colour") == "loud" else None
 

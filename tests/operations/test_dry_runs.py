@@ -15,7 +15,8 @@ from orchestrator.definition.workflow import Workflow
 from orchestrator.operations.dry_runs import shape
 from orchestrator.operations.look_ahead import look_ahead
 from orchestrator.operations.outlook import Outlook, Span
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pixza import PixzaSettings
 from orchestrator.providers.pixza import connect as pixza

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from orchestrator.engine.state import Job
-from orchestrator.operations.plans import Planned, Sending
+from orchestrator.operations.planned import Planned, Sending
 from orchestrator.providers.pizi import PiziSettings, connect
 
 SENDING = Sending(key="k", callbacks=True, public_url="https://hooks.example.com")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.operations.plans import Planned, Sending
+from orchestrator.operations.planned import Planned, Sending
 from orchestrator.operations.usual import ENOUGH, KEPT, UsualDurations
 from orchestrator.providers import pizi
 

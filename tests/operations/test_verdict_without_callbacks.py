@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from orchestrator.operations.plans import Planned, Sending
+from orchestrator.operations.planned import Planned, Sending
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pixu import PixuSettings
 from orchestrator.providers.pixu import connect as connect_pixu

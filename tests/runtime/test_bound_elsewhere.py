@@ -13,7 +13,8 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.outcomes import Accepted, Done, Found, Unclear
 from orchestrator.providers.pixza import PixzaSettings, connect
 from orchestrator.runtime.limits import Limits

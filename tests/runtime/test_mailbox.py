@@ -11,7 +11,8 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.outcomes import Accepted, Callback
 from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.limits import Limits

@@ -17,7 +17,8 @@ from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.errors import InvalidValue
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Found, Library
 from orchestrator.providers.base import Connector

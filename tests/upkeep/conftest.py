@@ -19,7 +19,8 @@ from orchestrator.engine.effects import Effect
 from orchestrator.engine.events import Event, RunCreated
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.outcomes import Accepted, Done
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect

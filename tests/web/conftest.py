@@ -22,7 +22,8 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.jobs import Jobs
-from orchestrator.operations.plans import Plans, Sending, catalog
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.pruning import Policy, Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.workflows import Library

@@ -12,7 +12,8 @@ from orchestrator.engine.events import decode
 from orchestrator.engine.fold import fold
 from orchestrator.engine.triggers import SubmitAnswered
 from orchestrator.errors import Failure
-from orchestrator.operations.plans import Plans, Sending
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans
 from orchestrator.outcomes import Done, Rejected
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.projection import run_row

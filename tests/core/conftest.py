@@ -1,4 +1,4 @@
-"""Real processes: a server of `orchestrator serve`, a simulator in the test, the command in between."""
+"""Real processes: a server of `orchestrator serve`, a service of somebody else, the command in between."""
 
 import asyncio
 import json
@@ -6,67 +6,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-
-from orchestrator.simulators.server import Options, start
-
-CHOOSING = """
-name: choosing
-inputs:
-  products: {type: array, items: {type: string}}
-steps:
-  model:
-    uses: pizi/create_model
-    with: {gender: female}
-  pictures:
-    uses: pizi/create_pictures
-    with:
-      shotType: lifestyle
-      variants: 3
-      model: {uuid: '${{ steps.model.output.uuid }}'}
-      product: {images: '${{ inputs.products }}'}
-  pick:
-    uses: core/approve
-    with:
-      message: Which of them goes into the shop?
-      choices: ${{ steps.pictures.artifacts }}
-      pick: 2
-outputs:
-  chosen: ${{ steps.pick.artifacts }}
-  answer: ${{ steps.pick.output }}
-"""
-
-ASKING = """
-name: asking
-inputs:
-  default: {type: string, default: fail}
-steps:
-  ask:
-    uses: core/approve
-    timeout: 2s
-    with: {message: May it go out?, default: '${{ inputs.default }}'}
-outputs:
-  answer: ${{ steps.ask.output }}
-"""
-
-LISTING = """
-name: listing
-steps:
-  pick:
-    uses: core/approve
-    for_each: [red, blue, green]
-    with:
-      message: ${{ item }} in which size?
-      choices: [small, large]
-outputs:
-  sizes: ${{ steps.pick.output | map(attribute='chosen') | list }}
-"""
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 
 def free_port() -> int:
@@ -81,7 +29,10 @@ class Server:
     """One server, which may be killed and started again on the same data."""
 
     folder: Path
-    pizi: dict[str, Any]
+    workflows: Sequence[str]
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    private: bool = True
+    callbacks: str = "on"
     public_port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
@@ -91,25 +42,31 @@ class Server:
         return f"http://127.0.0.1:{self.admin_port}"
 
     @property
+    def public_url(self) -> str:
+        return f"http://127.0.0.1:{self.public_port}"
+
+    @property
     def log(self) -> str:
         return (self.folder / "server.log").read_text()
 
     def write_settings(self) -> None:
         (self.folder / "workflows").mkdir(exist_ok=True)
-        for text in (CHOOSING, ASKING, LISTING):
-            name = text.split()[1]
+        for text in self.workflows:
+            name = text.split("name:")[1].split()[0]
             (self.folder / "workflows" / f"{name}.yaml").write_text(text)
         lines = [
-            f'public_url = "http://127.0.0.1:{self.public_port}"',
+            f'callbacks = "{self.callbacks}"',
+            f'public_url = "{self.public_url}"',
             f'store = "sqlite:///{self.folder}/orchestrator.db"',
             f'artifacts = "{self.folder}/artifacts"',
             f'workflows = "{self.folder}/workflows"',
+            f"allow_private_networks = {str(self.private).lower()}",
             "[listen]",
             f'public = "127.0.0.1:{self.public_port}"',
             f'admin = "127.0.0.1:{self.admin_port}"',
-            "[providers.pizi]",
-            *(f"{key} = {json.dumps(value)}" for key, value in self.pizi.items()),
         ]
+        for name, table in self.tables.items():
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
         (self.folder / "orchestrator.toml").write_text("\n".join(lines) + "\n")
 
     async def start(self) -> None:
@@ -210,11 +167,94 @@ class Server:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    simulated = await start(Options(kinds=("pizi",), latency_s=(0.01, 0.05), limits="off"))
-    server = Server(tmp_path, {**simulated.client_settings("pizi"), "rate_limits": []})
-    await server.start()
-    yield server
-    if server.process is not None and server.process.returncode is None:
-        await server.kill()
-    await simulated.stop()
+async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Start a server with workflows and tables of settings; it ends with the test."""
+    servers: list[Server] = []
+
+    async def begin(*workflows: str, **differs: Any) -> Server:
+        server = Server(tmp_path, workflows, **differs)
+        servers.append(server)
+        await server.start()
+        return server
+
+    yield begin
+    for server in servers:
+        if server.process is not None and server.process.returncode is None:
+            await server.kill()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request that arrived at the service."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+Act = Callable[[Seen], web.Response | None]
+"""What the service does with a request; None: it hangs up without a word."""
+
+
+@dataclass
+class Service:
+    """Somebody else's service: each path does what the test says, and nothing else is there."""
+
+    acts: dict[str, Act] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+    url: str = ""
+
+    def on(self, path: str) -> Callable[[Act], Act]:
+        """Let a function answer requests for *path*."""
+
+        def keep(act: Act) -> Act:
+            self.acts[path] = act
+            return act
+
+        return keep
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        seen = Seen(request.method, request.path, dict(request.query), headers, await request.read())
+        self.seen.append(seen)
+        act = self.acts.get(request.path)
+        answer = act(seen) if act is not None else web.Response(status=404, text="nothing is here")
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return answer
+
+    async def until_seen(self, count: int) -> Sequence[Seen]:
+        """Return once so many requests have arrived."""
+        async with asyncio.timeout(20):
+            while len(self.seen) < count:  # noqa: ASYNC110 - it is another process that is waited for
+                await asyncio.sleep(0.02)
+        return self.seen
+
+    @staticmethod
+    async def send(url: str, body: Any, method: str = "POST", **headers: str) -> int:
+        """Call *url*, as a service that calls back does, and return the status."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with (
+            aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
+            session.request(method, url, data=data, headers=headers) as answer,
+        ):
+            return answer.status
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """A service on loopback that does what the test says."""
+    played = Service()
+    app = web.Application(client_max_size=16 << 20)
+    app.router.add_route("*", "/{tail:.*}", played.handle)
+    async with TestServer(app) as server:
+        played.url = str(server.make_url("")).rstrip("/")
+        yield played

@@ -2,11 +2,74 @@
 
 import asyncio
 from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
 from io import BytesIO
 from typing import Any
 
 import pytest
 from PIL import Image
+
+from orchestrator.simulators.server import Options, start
+
+CHOOSING = """
+name: choosing
+inputs:
+  products: {type: array, items: {type: string}}
+steps:
+  model:
+    uses: pizi/create_model
+    with: {gender: female}
+  pictures:
+    uses: pizi/create_pictures
+    with:
+      shotType: lifestyle
+      variants: 3
+      model: {uuid: '${{ steps.model.output.uuid }}'}
+      product: {images: '${{ inputs.products }}'}
+  pick:
+    uses: core/approve
+    with:
+      message: Which of them goes into the shop?
+      choices: ${{ steps.pictures.artifacts }}
+      pick: 2
+outputs:
+  chosen: ${{ steps.pick.artifacts }}
+  answer: ${{ steps.pick.output }}
+"""
+
+ASKING = """
+name: asking
+inputs:
+  default: {type: string, default: fail}
+steps:
+  ask:
+    uses: core/approve
+    timeout: 2s
+    with: {message: May it go out?, default: '${{ inputs.default }}'}
+outputs:
+  answer: ${{ steps.ask.output }}
+"""
+
+LISTING = """
+name: listing
+steps:
+  pick:
+    uses: core/approve
+    for_each: [red, blue, green]
+    with:
+      message: ${{ item }} in which size?
+      choices: [small, large]
+outputs:
+  sizes: ${{ steps.pick.output | map(attribute='chosen') | list }}
+"""
+
+
+@pytest.fixture
+async def server(serve: Callable[..., Any]) -> AsyncIterator[Any]:
+    simulated = await start(Options(kinds=("pizi",), latency_s=(0.01, 0.05), limits="off"))
+    pizi = {**simulated.client_settings("pizi"), "rate_limits": []}
+    yield await serve(CHOOSING, ASKING, LISTING, tables={"providers.pizi": pizi})
+    await simulated.stop()
 
 
 def a_product() -> str:
@@ -74,21 +137,21 @@ async def test_what_is_rejected_fails_with_the_words_of_who_rejected_it(server: 
     assert step["error"] == {"class": "task_failed", "code": "rejected", "message": "too dark"}
 
 
-@pytest.mark.parametrize(
-    ("default", "status", "code"),
-    [("approve", "succeeded", None), ("reject", "failed", "rejected"), ("fail", "failed", None)],
-)
-async def test_the_deadline_decides_what_nobody_has(
-    server: Any, default: str, status: str, code: str | None
-) -> None:
-    run = await server.begin("asking", default=default)
-    asked = await server.asked(run, "ask")
-    ended = await server.ended(run)
+async def test_the_deadline_decides_what_nobody_has(server: Any) -> None:
+    defaults = ("approve", "reject", "fail")
+    runs = [await server.begin("asking", default=default) for default in defaults]
+    asked = [await server.asked(run, "ask") for run in runs]
+    ends = [await server.ended(run) for run in runs]
 
-    assert asked["default"] == default
-    assert asked["deadline_at"] is not None
-    [step] = ended["steps"]
-    assert (ended["status"], (step["error"] or {}).get("code")) == (status, code)
+    assert [one["default"] for one in asked] == list(defaults)
+    assert all(one["deadline_at"] for one in asked)
+    assert [ended["status"] for ended in ends] == ["succeeded", "failed", "failed"]
+    errors = [ended["steps"][0]["error"] or {} for ended in ends]
+    assert [(error.get("class"), error.get("code")) for error in errors] == [
+        (None, None),
+        ("task_failed", "rejected"),
+        ("timeout", None),
+    ]
 
 
 async def test_each_item_of_a_list_is_asked_about_by_itself(server: Any) -> None:
@@ -117,30 +180,24 @@ async def test_a_question_is_answered_once(server: Any) -> None:
     assert "was answered already" in problem["detail"]
 
 
-@pytest.mark.parametrize(
-    ("step", "decision", "location", "message"),
-    [
+async def test_what_cannot_be_chosen_is_no_answer(server: Any) -> None:
+    run = await server.begin("listing")
+    await server.asked(run, "pick", 0)
+    wrong: list[tuple[str, dict[str, Any], str, str]] = [
         ("pick[0]", {"approved": True, "chosen": [2]}, "chosen", "choices are numbers from 0 to 1"),
         ("pick[0]", {"approved": True, "chosen": [0, 1]}, "chosen", "choose 1 of the 2 choices, not 2"),
         ("pick[0]", {"approved": True}, "chosen", "choose 1 of the 2 choices, not 0"),
         ("pick[0]", {"approved": False, "chosen": [0]}, "chosen", "nothing is chosen"),
         ("pick[0]", {"chosen": [0]}, "approved", "required"),
         ("pick", {"approved": True}, "index", "say which, as in pick[0]"),
-    ],
-)
-async def test_what_cannot_be_chosen_is_no_answer(
-    server: Any, step: str, decision: dict[str, Any], location: str, message: str
-) -> None:
-    run = await server.begin("listing")
-    await server.asked(run, "pick", 0)
-    status, problem = await server.decide(run, step, **decision)
-    still = await server.asked(run, "pick", 0)
+    ]
+    answers = [await server.decide(run, step, **decision) for step, decision, _, _ in wrong]
 
-    assert status == 422
-    [error] = problem["errors"]
-    assert error["location"] == location
-    assert message in error["message"].lower()
-    assert still["message"] == "red in which size?"
+    for (status, problem), (_, _, location, message) in zip(answers, wrong, strict=True):
+        [error] = problem["errors"]
+        assert (status, error["location"]) == (422, location)
+        assert message in error["message"].lower()
+    assert (await server.asked(run, "pick", 0))["message"] == "red in which size?"
 
 
 async def test_an_answer_after_the_end_is_told_so(server: Any) -> None:
