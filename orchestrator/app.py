@@ -62,6 +62,7 @@ from orchestrator.runtime.performer import Performer
 from orchestrator.runtime.scheduler import Scheduler
 from orchestrator.runtime.schedules import Schedules
 from orchestrator.runtime.transport import Transport
+from orchestrator.runtime.watchdog import Watchdog
 from orchestrator.runtime.worker import Worker
 from orchestrator.settings import (
     Address,
@@ -72,6 +73,7 @@ from orchestrator.settings import (
     read_connection,
 )
 from orchestrator.store.sqlite import SqliteStore
+from orchestrator.telemetry.counters import Counters
 from orchestrator.tokens import Keyring
 
 log = telemetry.logger()
@@ -205,6 +207,8 @@ class _Parts:
     hooks: HookIntake
     intake: Intake
     checkups: Checkups
+    watchdog: Watchdog
+    counters: Counters
     janitor: Janitor
     schedules: Schedules
     followers: Followers
@@ -289,6 +293,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     runs = Runs(worker, store, app.library, files.take, clock)
     performer.children = Children(runs, worker, store)
     hooks = HookIntake(store, runs, app.library)
+    counters = Counters("watchdog.healed")
     return _Parts(
         store=store,
         folder=folder,
@@ -303,6 +308,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         hooks=hooks,
         intake=Intake(store, store, worker, hooks),
         checkups=Checkups(exchanger, _providers(app), limits.pauses),
+        watchdog=Watchdog(store, worker, performer, clock, counters),
+        counters=counters,
         disk=DiskWatch(
             {"database": settings.data_folder, "artifacts": settings.artifacts},
             settings.min_free_disk,
@@ -342,6 +349,7 @@ async def _begin(app: App, parts: _Parts, stack: AsyncExitStack) -> asyncio.Futu
         parts.ledger,
         parts.allowances,
         parts.checkups,
+        parts.watchdog,
         parts.schedules,
         parts.followers,
         parts.janitor,
@@ -378,6 +386,7 @@ def _deps(app: App, parts: _Parts, public: receiver.Receiver) -> admin.Deps:
         schedule=store,
         folder=parts.folder,
         clock=clock,
+        counts=parts.counters.all,
         ready=_readiness(store, parts),
         connections=connections,
         rejects=lambda: [_refused(reject) for reject in public.rejects],

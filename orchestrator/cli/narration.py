@@ -287,6 +287,11 @@ def _delivery_overflow(data: Object, job: Object) -> Words:
     return f"more than {data.get('limit')} callbacks: only counted from here on", ""
 
 
+def _watchdog_healed(data: Object, job: Object) -> Words:
+    problems = [str(problem) for problem in data.get("problems") or ()]
+    return "was not as it should be, and goes on", "; ".join(problems)
+
+
 def _run_waiting(data: Object, job: Object) -> Words:
     return "waits for the end of another run of its group", plain(data.get("group")).split("/")[-1]
 
@@ -363,6 +368,7 @@ _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "job.cancelled": _job_cancelled,
     "job.late_result": _job_late_result,
     "delivery.overflow": _delivery_overflow,
+    "watchdog.healed": _watchdog_healed,
     "connection.paused": _connection_paused,
     "connection.budget_reached": _connection_budget_reached,
     "connection.resumed": _connection_resumed,

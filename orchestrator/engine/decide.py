@@ -51,6 +51,8 @@ def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
         case t.Admitted():
             if draft.state.waits_for is not None:
                 _go_on(draft)
+        case t.Healed():
+            _heal(draft, trigger)
         case t.CancelAsked():
             if draft.state.cancelling is None:
                 _cancel(draft, "operator", trigger.reason)
@@ -109,6 +111,21 @@ def _go_on(draft: Draft) -> None:
 def _wait(draft: Draft) -> None:
     assert draft.state.group is not None, "only a run of a group has to wait"
     draft.emit(e.RunWaiting(at=draft.at, group=draft.state.group))
+
+
+def _heal(draft: Draft, trigger: t.Healed) -> None:
+    """Say what was wrong, have the rows of the jobs written anew, and begin what should have begun."""
+    draft.emit(e.WatchdogHealed(at=draft.at, problems=list(trigger.problems), jobs=list(trigger.jobs)))
+    for job in trigger.jobs:
+        draft.state.own_job(job)
+    if draft.state.status == "running":
+        steps.take_up(draft)
+
+
+def overdue(plan: Plan, state: RunState, trigger: t.Healed) -> list[str]:
+    """Return what the run should have done already: nothing, unless something is wrong."""
+    events = decide(plan, state, trigger).events[1:]
+    return [f"{event.type} {event.subject}".strip() for event in events]
 
 
 def _cancel(draft: Draft, cause: Literal["operator", "timeout"], reason: str | None = None) -> None:

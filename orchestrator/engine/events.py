@@ -435,6 +435,20 @@ class DeliveryOverflow(JobEvent):
     limit: int
 
 
+@dataclass(slots=True, kw_only=True)
+class WatchdogHealed(Event):
+    """
+    The run was found in a state that it should not be in, and goes on. It tells of a fault of ours, or of
+    somebody who wrote to the database.
+
+    *problems*: what was wrong, for people. *jobs*: those of which the row is written anew.
+    """
+
+    type: ClassVar[str] = "watchdog.healed"
+    problems: list[str]
+    jobs: list[str]
+
+
 # --- what a person did -----------------------------------------------------------------------
 
 

@@ -412,6 +412,7 @@ _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.JobCancelled: _job_cancelled,
     e.JobLateResult: _late_result,
     e.DeliveryOverflow: _nothing,
+    e.WatchdogHealed: _nothing,
     e.OperatorResolved: _nothing,
     e.OperatorDecided: _nothing,
 }

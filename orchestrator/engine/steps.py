@@ -221,6 +221,15 @@ def follow_up(draft: Draft) -> None:
     _end_run_if_settled(draft)
 
 
+def take_up(draft: Draft) -> None:
+    """Begin whatever of the run should have begun by now."""
+    begin_ready(draft, list(draft.plan.workflow.steps.values()))
+    for step in draft.plan.workflow.steps.values():
+        begun = step.for_each is not None and not is_pending(draft, step.id)
+        if begun and not draft.state.steps[step.id].has_ended:
+            fill(draft, step)
+
+
 def downstream(workflow: Workflow, step: str) -> list[Step]:
     """Return every step that comes after *step*, directly or not, in the order of the definition."""
     found = {step}

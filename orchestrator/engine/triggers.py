@@ -71,6 +71,14 @@ class RetryAsked(Asked):
 
 
 @dataclass(slots=True, kw_only=True)
+class Healed(Trigger):
+    """What is written of a run is not what its log says, or does not go on by itself; see the event."""
+
+    problems: Sequence[str] = ()
+    jobs: Sequence[str] = ()
+
+
+@dataclass(slots=True, kw_only=True)
 class RunOverdue(Trigger):
     """The run's own deadline has come."""
 

@@ -94,6 +94,8 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("submit.postponed", "debug", "reason until", "A job waits for a slot, a limit or credits."),
     ("trigger.broke", "error", "triggers", "A bug: deciding raised; the run is as it was."),
     ("url.refused", "warning", "host reason", "An outgoing request was not allowed to leave."),
+    ("watchdog.failed", "warning", "error", "A run could not be looked through."),
+    ("watchdog.healed", "error", "problems", "A run was not as it should be; it goes on. A bug, or a hand."),
     ("workflow.questioned", "warning", "problem", "A file is read, and something in it is doubtful."),
     ("workflow.reloaded", "info", "count errors", "The workflow files were read again."),
     ("workflow.skipped", "warning", "file problems", "A file with problems is left out."),

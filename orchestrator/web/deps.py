@@ -33,6 +33,7 @@ class Deps:
     *ready*         says why the server is not ready, or None.
     *rejects*       the latest requests on callback URLs that were refused and not stored, oldest first,
                     as JSON objects.
+    *counts*        how often what should not happen has happened since the server started.
     *last_check*    when this process last asked the provider about a job, in microseconds since the
                     epoch; None where it has not. Looks that bring no news leave no trace in the log.
     *shortage*      says why no submit starts just now, or None.
@@ -58,6 +59,7 @@ class Deps:
     connections: Connections
     rejects: Callable[[], Sequence[Mapping[str, Any]]]
     last_check: Callable[[str], int | None]
+    counts: Callable[[], Mapping[str, int]] = dict
     shortage: Callable[[], str | None] = lambda: None
     run_bytes_max: int = 64 * MIB
     artifact_bytes_max: int = 512 * MIB

@@ -14,10 +14,11 @@ async def live(request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """Say whether what is asked for now would be done, and if not, why."""
-    reason = await request.app[DEPS].ready()
+    deps = request.app[DEPS]
+    reason = await deps.ready()
     if reason is not None:
         return problem(503, reason)
-    return json_reply({"status": "ready"})
+    return json_reply({"status": "ready", "counts": deps.counts()})
 
 
 ROUTES = (web.get("/healthz", live), web.get("/readyz", ready))

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from orchestrator.engine import events as e
 from orchestrator.engine import layers
 from orchestrator.engine import triggers as t
-from orchestrator.engine.decide import decide
+from orchestrator.engine.decide import decide, overdue
 from orchestrator.engine.draft import Decision
 from orchestrator.engine.effects import Effect, due_effects, effect_of
 from orchestrator.engine.fold import apply, fold
@@ -206,6 +206,8 @@ class Play:
         self._everything_open_goes_on()
         self._schedule(decision)
         self._keeps_account(decision)
+        found = overdue(world.plan, decision.state, t.Healed(at=world.now, entropy=bytes(16)))
+        assert found == [], "the watchdog would find something"
         return decision
 
     def _keeps_account(self, decision: Decision) -> None:

@@ -95,6 +95,7 @@ async def _states(store: SqliteStore) -> dict[str, tuple[RunState, list[bytes]]]
         assert versions == list(range(1, len(records) + 1)), f"{row.id} has gaps: {versions}"
         state: RunState | None = None
         for record in records:
+            assert record.type != "watchdog.healed", f"{row.id} had to be healed: {record.data!r}"
             ended = _ends(state) if state is not None else {}
             state = apply(state, e.decode(record.type, record.data))
             for thing, status in ended.items():

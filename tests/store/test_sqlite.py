@@ -266,7 +266,7 @@ async def test_the_log_can_be_read_by_hand(store: SqliteStore, path: Path, appen
 _SORTED = {"find_deliveries_of_job", "jobs_of_run", "runs_of_label", "open_jobs", "events_at"}
 """These sort what one job, run or label has, what is open at start, or one page."""
 
-_WHOLE = {"in_flight", "last_sequence", "event_types", "types_like", "rate_windows"}
+_WHOLE = {"in_flight", "last_sequence", "event_types", "types_like", "rate_windows", "runs_asleep"}
 """These read a whole index or a table of a few rows, or only its end."""
 
 

@@ -59,6 +59,7 @@ class Batch:
     connections: list[tuple[ConnectionRow, Sequence[ConnectionEvent]]] = field(default_factory=list)
     positions: list[tuple[dict[str, int], Sequence[str]]] = field(default_factory=list)
     windows: list[Sequence[WindowRow]] = field(default_factory=list)
+    corrected: list[str] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
     failures: dict[tuple[str, int], BaseException] = field(default_factory=dict)
     last_sequence: int = 0
@@ -115,6 +116,8 @@ def _write_together(db: sqlite3.Connection, batch: Batch, types: dict[str, int])
         _insert(db, "put_positions", list(moved.items()))
         db.execute(_SQL["drop_positions"], (orjson.dumps(gone).decode(),))
     _insert(db, "put_rate_windows", [_window_row(row) for rows in batch.windows for row in rows])
+    if batch.corrected:
+        db.execute(_SQL["correct_versions"], (orjson.dumps(batch.corrected).decode(),))
     if batch.checks:
         db.execute(_SQL["write_readiness"], (max(batch.checks),))
 

@@ -20,6 +20,7 @@ import orjson
 from orchestrator.clock import Clock
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store import queries
+from orchestrator.store.audit import OpenRun
 from orchestrator.store.connections import STREAM, ConnectionEvent, ConnectionRow
 from orchestrator.store.pruning import Removed
 from orchestrator.store.rows import (
@@ -330,6 +331,18 @@ class SqliteStore:
             ConnectionRow(**dict(zip(_CONNECTION, row, strict=True)))
             for row in await self._read("connections")
         ]
+
+    # --- audit -------------------------------------------------------------------------------
+
+    async def runs_asleep(self, *, limit: int) -> Sequence[str]:
+        return [run for (run,) in await self._list("runs_asleep", limit=limit)]
+
+    async def open_runs(self, *, after: str, limit: int) -> Sequence[OpenRun]:
+        rows = await self._list("open_runs", after=after, limit=limit)
+        return [OpenRun(run, version, recorded or 0, bool(busy)) for run, version, recorded, busy in rows]
+
+    async def correct_version(self, run: str) -> None:
+        await self._writer.correct_version(run)
 
     # --- windows -----------------------------------------------------------------------------
 

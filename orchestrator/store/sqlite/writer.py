@@ -102,6 +102,11 @@ class Writer:
         self._batch.windows.append(rows)
         return self._wait("windows", len(self._batch.windows))
 
+    def correct_version(self, run: str) -> asyncio.Future[None]:
+        """Hand in a run whose row is not at the version of its stream."""
+        self._batch.corrected.append(run)
+        return self._wait("corrected", len(self._batch.corrected))
+
     def check(self, now: int) -> asyncio.Future[None]:
         """Hand in nothing but the wish to see whether it would be written."""
         self._batch.checks.append(now)

@@ -411,6 +411,25 @@ GROUP BY r.waits_for;
 -- name: resource
 SELECT used FROM resources WHERE name = :resource;
 
+-- name: runs_asleep
+-- Runs with jobs that wait for something and will never wake up. There should be none, so the index is empty.
+SELECT DISTINCT r.id FROM jobs j INDEXED BY jobs_asleep CROSS JOIN runs r ON r.n = j.run
+WHERE j.wake_at IS NULL AND j.status IN ('created', 'waiting', 'collecting', 'uncertain')
+LIMIT :limit;
+
+-- name: open_runs
+-- By id, each with its version, that of its stream, and whether it has an open job.
+SELECT r.id, r.version, (SELECT max(e.version) FROM events e WHERE e.run = r.n),
+       EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.n
+               AND j.status IN ('created', 'submitting', 'waiting', 'collecting', 'uncertain'))
+FROM runs r WHERE r.status = 'running' AND r.id > :after
+ORDER BY r.id LIMIT :limit;
+
+-- name: correct_versions
+-- Of a JSON list of runs.
+UPDATE runs SET version = (SELECT max(e.version) FROM events e WHERE e.run = runs.n)
+WHERE id IN (SELECT value FROM json_each(?));
+
 -- name: next_wake
 -- Walks the connections in the index one by one, so that 100,000 waiting jobs cost a few look-ups.
 WITH RECURSIVE names (connection) AS (

@@ -124,6 +124,9 @@ CREATE INDEX jobs_to_submit ON jobs (connection, run, wake_at) WHERE lane = 'sub
 CREATE INDEX jobs_in_flight ON jobs (connection, lane, run, wake_at, status)
   WHERE status IN ('submitting', 'waiting', 'collecting', 'uncertain')
      OR (lane = 'look' AND wake_at IS NOT NULL);
+-- An open job that nothing wakes, which should not be.
+CREATE INDEX jobs_asleep ON jobs (run)
+  WHERE wake_at IS NULL AND status IN ('created', 'waiting', 'collecting', 'uncertain');
 -- A provider's task belongs to one job.
 CREATE UNIQUE INDEX jobs_by_task ON jobs (connection, task_id) WHERE task_id IS NOT NULL;
 
