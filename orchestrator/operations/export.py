@@ -6,7 +6,8 @@ A run as a file of its own: CloudEvents, one a line, that can be verified withou
     orchestrator.…                  the events of the run, in their order
     orchestrator.export.run         its row, as it is computed from them
     orchestrator.export.job         one row each
-    orchestrator.export.delivery    what came for its jobs, oldest first; the body in base64
+    orchestrator.export.delivery    what started it on a hook, and what came for its jobs, oldest first;
+                                    the body in base64
     orchestrator.export.ended       how many lines there were, and a digest over them
 """
 
@@ -96,6 +97,9 @@ async def _lines(log: Log, inbox: Inbox, snapshot: _Snapshot, at: int) -> AsyncI
     yield _line(row.id, "run", None, _row(row), at)
     for job in snapshot.jobs:
         yield _line(row.id, "job", job.id, _row(job), at)
+    trigger = orjson.loads(snapshot.events[0].data).get("trigger") or {}
+    if started := await inbox.get(trigger.get("delivery", "")):
+        yield _line(row.id, "delivery", row.id, await _delivery(inbox, started), at)
     for job in snapshot.jobs:
         for delivery in reversed(await inbox.find(job=job.id, limit=DELIVERIES_MAX)):
             yield _line(row.id, "delivery", job.id, await _delivery(inbox, delivery), at)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -270,6 +271,18 @@ async def test_a_request_is_processed_once_more_after_the_workflow_was_mended(si
     assert run["inputs"]["title"] == "Ada"
     _, answer = await site.order(7, name="Ada")
     assert (await site.settled(answer["delivery"]))["verdict"] == "duplicate"
+
+
+async def test_the_request_that_started_a_run_is_exported_with_it(site: Site) -> None:
+    _, answer = await site.order(7)
+    run = (await site.settled(answer["delivery"]))["run"]
+
+    async with site.http.get(f"{site.server.admin_url}/api/v1/runs/{run}/export") as exported:
+        lines = [orjson.loads(line) for line in (await exported.read()).splitlines()]
+
+    (delivery,) = [line["data"] for line in lines if line["type"] == "orchestrator.export.delivery"]
+    assert delivery["id"] == answer["delivery"]
+    assert orjson.loads(b64decode(delivery["body"]))["id"] == 7
 
 
 async def test_deliveries_are_listed_by_hook(site: Site) -> None:
