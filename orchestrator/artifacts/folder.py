@@ -200,6 +200,8 @@ class Folder:
                 os.utime(self.path(digest))
             except FileNotFoundError:
                 return False
+            except PermissionError:
+                pass  # It is another user's, brought back from a backup perhaps: it can be read all the same.
         return True
 
     def stale(self, before: float) -> Iterator[str]:
@@ -213,15 +215,19 @@ class Folder:
         Delete a file unless it was put or used since *before*; return its bytes, 0 where it stays.
 
         Only one process may do this with a folder; within it, nobody can begin to use the file meanwhile.
+        Errors:  StoreUnavailable when the disk refuses.
         """
         path = self.path(digest)
-        with self._turn:
-            if _used_at(path) >= before:
-                return 0
-            size = path.stat().st_size
-            if not dry:
-                path.unlink()
-            return size
+        try:
+            with self._turn:
+                if _used_at(path) >= before:
+                    return 0
+                size = path.stat().st_size
+                if not dry:
+                    path.unlink()
+                return size
+        except OSError as error:
+            raise _refused(error) from error
 
     async def remove(self, digest: str) -> None:
         """Delete the file of *digest*; its absence is no error. Errors: StoreUnavailable."""

@@ -1,5 +1,6 @@
 """Verify a log: that of the store, also beside a server that runs, or that of an exported run."""
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,12 +9,13 @@ from typing import Any
 
 import orjson
 
+from orchestrator.errors import StoreUnavailable
 from orchestrator.operations.export import FORMAT, PREFIX
 from orchestrator.operations.verification import Difference, Folding, check_definition
 from orchestrator.settings import Settings
 from orchestrator.store.chain import BEGINNING, extend
 from orchestrator.store.rows import JobRow, Recorded, RunRow
-from orchestrator.store.sqlite import copying, histories
+from orchestrator.store.sqlite import copying, histories, migrations
 from orchestrator.store.sqlite.histories import History
 from orchestrator.times import from_rfc3339
 
@@ -43,6 +45,7 @@ def verify_store(settings: Settings) -> Verified:
     """
     done = Verified()
     with copying.opened(settings.store_path) as db:
+        _check_version(db)
         try:
             for run in histories.runs(db):
                 with histories.history(db, run) as history:
@@ -51,6 +54,16 @@ def verify_store(settings: Settings) -> Verified:
         except Difference as difference:
             done.difference = difference
     return done
+
+
+def _check_version(db: sqlite3.Connection) -> None:
+    known, applied = migrations.known(), migrations.applied(db)
+    migrations.check(applied, known)
+    if len(applied) < len(known):
+        raise StoreUnavailable(
+            f"the database is of an older version ({max(applied, default=0)}; this one needs {len(known)}): "
+            "bring it up to date first, with `orchestrator db migrate`"
+        )
 
 
 def _compare(history: History, done: Verified) -> None:

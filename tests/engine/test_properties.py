@@ -142,6 +142,7 @@ VERBS = [
     "decide",
     "dear",
     "admitted",
+    "doubt",
 ]
 
 FITTING = {
@@ -334,6 +335,8 @@ class Play:
             self.send(t.SubmitNotSent, job=job.id, reason="no such host")
         elif verb == "lost":
             self._lost(job)
+        elif verb == "doubt":
+            self._doubt(job)
         elif verb == "check" and self._operation(job).checks:
             asked_at = self.world.now - (what // 6) * SECOND
             outcome = LOOKS[what % 6](job, self.kit)
@@ -392,6 +395,15 @@ class Play:
         events = self.send(t.SubmitLost, job=job.id, reason="connection lost").events
         if job.status == "submitting" and self._operation(job).spends:
             assert isinstance(events[0], e.JobUncertain)
+
+    def _doubt(self, job: Job) -> None:
+        """What a restored log takes for unsent is not sent; what it knows of is not touched."""
+        before = self.world.now + SECOND
+        events = self.send(t.SubmitDoubted, job=job.id, reason="restored", before=before).events
+        if job.status in ("created", "submitting") and self._operation(job).spends:
+            assert isinstance(events[0], e.JobUncertain)
+        elif job.status != "submitting":
+            assert events == []
 
     def _collected(self, job: Job) -> None:
         """A result whose bytes are ours is kept: as the job's, or beside it."""
@@ -556,7 +568,7 @@ def _fits(steps: Any, state: RunState, event: e.Event, resubmitted: set[str]) ->
     if isinstance(event, e.JobRejected):
         assert state.jobs[event.job].status in ("created", "submitting"), "what may be accepted is sent again"
     if isinstance(event, e.JobUncertain):
-        assert state.jobs[event.job].status == "submitting"
+        assert state.jobs[event.job].status in ("created", "submitting")
     if isinstance(event, e.JobLateResult):
         job = state.jobs[event.job]
         assert not job.is_open

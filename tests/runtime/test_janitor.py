@@ -188,6 +188,19 @@ async def test_what_has_gone_cannot_be_taken_into_use(folder: Folder, janitor: J
     assert not folder.hold(digest)
 
 
+async def test_what_another_user_owns_can_be_used_all_the_same(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = await folder.put(b"brought back from a backup")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "utime", refuse)
+
+    assert folder.hold(digest)
+
+
 async def test_runs_go_and_then_what_only_they_referred_to(
     store: SqliteStore, folder: Folder, janitor: Janitor, old: Old
 ) -> None:

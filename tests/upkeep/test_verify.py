@@ -13,7 +13,7 @@ import pytest
 from orchestrator.clock import SystemClock
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operations import export
-from orchestrator.store.sqlite import SqliteStore
+from orchestrator.store.sqlite import SqliteStore, migrations
 from orchestrator.upkeep.verify import Verified, verify_file, verify_store
 
 RUN = "run_" + "2".zfill(26)
@@ -139,6 +139,15 @@ def test_a_definition_that_was_changed_is_found(lived: Any) -> None:
 
     assert done.difference is not None
     assert done.difference.field == "definition"
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date_first(house: Callable[..., Any]) -> None:
+    here = house()
+    with closing(sqlite3.connect(here.settings.store_path, isolation_level=None)) as db:
+        migrations.migrate(db, migrations.known()[:3], 1)
+
+    with pytest.raises(StoreUnavailable, match="orchestrator db migrate"):
+        verify_store(here.settings)
 
 
 # --- an exported run -------------------------------------------------------------------------
