@@ -130,7 +130,9 @@ class WebhookTrigger:
     """
     A request to `/hooks/<workflow>` starts a run.
 
-    *dedupe* and *inputs* see `body` (JSON, or text), `query` and `headers` (names in lower case).
+    *dedupe* and *inputs* see `body` (JSON, the fields of a form, or text; null where there is none),
+    `query` and `headers` (names in lower case). *dedupe* None: the `webhook-id` of Standard Webhooks
+    where that was verified, else each request is an event of its own.
     """
 
     inputs: Mapping[str, Value]
