@@ -59,7 +59,7 @@ from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.performer import Performer
-from orchestrator.runtime.scheduler import Scheduler
+from orchestrator.runtime.scheduler import IDLE_S, Scheduler
 from orchestrator.runtime.schedules import Schedules
 from orchestrator.runtime.transport import Transport
 from orchestrator.runtime.watchdog import Watchdog
@@ -114,6 +114,7 @@ class App:
     keyring: Keyring
     public_url: str | None
     clock: Clock
+    rest_s: float
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
@@ -128,10 +129,13 @@ def build(
     connectors: Mapping[str, Connector] | None = None,
     clock: Clock | None = None,
     allow_invalid: bool = False,
+    rest_s: float = IDLE_S,
 ) -> App:
     """
-    Join the parts. *connectors* replaces those that the settings describe.
+    Join the parts.
 
+    Shape:   *connectors* replaces those that the settings describe; *rest_s* is the longest time
+             between two looks for what is due, for those for whom time passes faster.
     Errors:  SettingsError; DefinitionError with every problem of every workflow file, unless
              *allow_invalid*: then such files are left out, each with a warning.
     """
@@ -143,7 +147,7 @@ def build(
     library = Library([settings.workflows], catalog(chosen), known_secrets(settings.secrets))
     read_definitions(library, allow_invalid=allow_invalid)
     keyring = Keyring(ensure_secret_keys(settings))
-    return App(settings, chosen, library, keyring, public_url, clock or SystemClock())
+    return App(settings, chosen, library, keyring, public_url, clock or SystemClock(), rest_s)
 
 
 def connect(settings: Settings) -> dict[str, Connector]:
@@ -285,7 +289,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     )
     numbers = Numbers(store, limits, clock, _number_starts(app.connectors))
     performer = Performer(worker, store, exchanger, collector, limits, numbers, clock)
-    scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock)
+    scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock, app.rest_s)
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
     limits.pauses.on_resume = scheduler.resumed

@@ -54,7 +54,11 @@ class _Line:
 
 
 class Scheduler:
-    """One loop; `nudge` it when something is due sooner than it knows."""
+    """
+    One loop; `nudge` it when something is due sooner than it knows.
+
+    *rest_s*: how long it may rest after many rounds in which nothing happened, rather than `IDLE_S`.
+    """
 
     def __init__(
         self,
@@ -64,10 +68,12 @@ class Scheduler:
         limits: Limits,
         connections: Sequence[str],
         clock: Clock,
+        rest_s: float = IDLE_S,
     ) -> None:
         self._store, self._worker, self._wakes = store, worker, wakes
         self._limits, self._connections, self._clock = limits, connections, clock
         self._lines: defaultdict[tuple[str, Lane], _Line] = defaultdict(_Line)
+        self._rest_s, self._quiet_s = rest_s, IDLE_S
         self._nudged = asyncio.Event()
         self._next = 0
         # Whatever jobs were made to wait for may be over since the last process ended.
@@ -96,7 +102,10 @@ class Scheduler:
     async def round(self) -> None:
         """Have everything done that is due now."""
         now = self._clock.now()
+        was_nudged = self._nudged.is_set()
         self._nudged.clear()
+        # What is nudged from here on may be due at a connection that this round has already asked about.
+        self._next = now + int(self._rest_s * SECOND)
         while self._resumed:
             await self._store.hurry(self._resumed.pop(), now)
         crowded = False
@@ -107,7 +116,9 @@ class Scheduler:
             self._worker.post(run, t.RunOverdue)
         for run in await self._store.admissible():
             self._worker.post(run, t.Admitted)
-        latest = now + int((CROWDED_S if crowded else IDLE_S) * SECOND)
+        is_quiet = not was_nudged and not any(line.served for line in self._lines.values())
+        self._quiet_s = min(self._quiet_s * 2, self._rest_s) if is_quiet else IDLE_S
+        latest = now + int((CROWDED_S if crowded else self._quiet_s) * SECOND)
         self._next = min(await self._store.next_wake(after=now) or latest, latest)
 
     async def _submits(self, connection: str, now: int) -> bool:
