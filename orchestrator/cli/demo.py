@@ -81,10 +81,10 @@ def demo(context: click.Context, is_short: bool, data: Path | None, name: str) -
 
 def _example(name: str) -> "Workflow":
     """Return a shipped workflow. Errors: Trouble naming those there are; ends the command for `list`."""
-    from orchestrator.cli import sandbox
     from orchestrator.cli.validate import any_account
     from orchestrator.operations.plans import catalog
     from orchestrator.operations.workflows import read
+    from orchestrator.rehearsal import sandbox
 
     examples = read([sandbox.SHIPPED], catalog(any_account())).workflows
     if name == "list":
@@ -120,7 +120,8 @@ def _fresh(data: Path | None) -> Path:
 def _everything(example: "Workflow", folder: Path) -> "Iterator[tuple[Simulators, Running]]":
     """Run a server, and simulators of what *example* uses; what they log goes into a file in *folder*."""
     from orchestrator import app, telemetry
-    from orchestrator.cli import background, sandbox
+    from orchestrator.cli import background
+    from orchestrator.rehearsal import sandbox
     from orchestrator.simulators.options import Options
 
     with (folder / "server.log").open("ab", buffering=0) as log:
@@ -133,7 +134,7 @@ def _everything(example: "Workflow", folder: Path) -> "Iterator[tuple[Simulators
 
 def _settings(example: "Workflow", simulators: "Simulators", folder: Path) -> "Settings":
     """Return settings that owe nothing to the files and variables around: a demo is always the same."""
-    from orchestrator.cli import sandbox
+    from orchestrator.rehearsal import sandbox
     from orchestrator.settings import Address, Listen, Settings
 
     free = Address(sandbox.LOOPBACK, 0)
@@ -150,9 +151,9 @@ def _settings(example: "Workflow", simulators: "Simulators", folder: Path) -> "S
 
 def _drawn(example: "Workflow", folder: Path) -> dict[str, Path]:
     """Return a picture for each input that has to be handed in."""
-    from orchestrator.cli.drawings import draw
+    from orchestrator.rehearsal.drawings import draw, is_picture
 
-    drawn = draw(example.required, folder)
+    drawn = draw((name for name in example.required if is_picture(example.inputs[name])), folder)
     for path in drawn.values():
         click.echo(f"Picture drawn and uploaded: {path}")
     click.echo()

@@ -59,7 +59,8 @@ def _serve(settings: "Settings", allow_invalid: bool) -> None:
 
 
 def _serve_sandbox(settings: "Settings", allow_invalid: bool) -> None:
-    from orchestrator.cli import background, sandbox
+    from orchestrator.cli import background
+    from orchestrator.rehearsal import sandbox
     from orchestrator.simulators.options import Options
 
     options = Options(kinds=sandbox.kinds(settings))

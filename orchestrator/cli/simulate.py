@@ -57,7 +57,8 @@ def simulate(
     port: int, latency: tuple[float, float], faults: tuple[str, ...], seed: int, limits: str, credits: int
 ) -> None:
     """Run only the simulated providers, on one port of loopback, each under /<kind>, until Ctrl-C."""
-    from orchestrator.cli import background, sandbox
+    from orchestrator.cli import background
+    from orchestrator.rehearsal import sandbox
     from orchestrator.simulators.options import Options
 
     options = Options(

@@ -18,7 +18,10 @@ IN_RUN_TRIGGER = ("run",)
 IN_GROUP = ("inputs", "run")
 """In the name of a concurrency group: what is known before the first step."""
 
-EVERY_ROOT = tuple(dict.fromkeys((*IN_REQUEST, *IN_ANSWER, *IN_HOOK)))
+IN_TEST = ("inputs", "outputs", "steps", "run")
+"""In what the test of a workflow expects: the run when it has ended."""
+
+EVERY_ROOT = tuple(dict.fromkeys((*IN_REQUEST, *IN_ANSWER, *IN_HOOK, *IN_TEST)))
 
 STATUS_FUNCTIONS = ("success", "failure", "always", "cancelled")
 """What the `if` of a step may call."""

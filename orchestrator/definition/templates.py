@@ -262,8 +262,15 @@ class ExpressionCondition:
         return bool(value)
 
 
-def condition(source: str | bool) -> ExpressionCondition:
-    """Return the condition that *source* is, with or without `${{ }}`. Errors: ExpressionError."""
+def condition(
+    source: str | bool, functions: Collection[str] = STATUS_FUNCTIONS, roots: Collection[str] = ROOTS
+) -> ExpressionCondition:
+    """
+    Return the condition that *source* is, with or without `${{ }}`.
+
+    Shape:   *functions* are the status functions that it may call, *roots* the names it may start from.
+    Errors:  ExpressionError.
+    """
     text = str(source).lower() if isinstance(source, bool) else source
     pieces = split(text)
     if len(pieces) == 1 and isinstance(pieces[0], str):
@@ -276,7 +283,8 @@ def condition(source: str | bool) -> ExpressionCondition:
             hint="put the whole condition into one ${{ … }}, or leave ${{ }} out",
         )
     try:
-        return ExpressionCondition(compile_expression(span.source, frozenset(STATUS_FUNCTIONS)), span.start)
+        compiled = compile_expression(span.source, frozenset(functions), roots)
+        return ExpressionCondition(compiled, span.start)
     except ExpressionError as error:
         error.offset += span.offset
         raise

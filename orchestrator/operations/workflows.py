@@ -15,6 +15,8 @@ from orchestrator.errors import NotFound, Problem
 from orchestrator.signatures import key_of
 
 SUFFIXES = (".yaml", ".yml")
+TEST = ".test"
+"""Stands before the suffix of files that hold tests; they may lie beside the workflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,23 @@ def texts(paths: Sequence[Path]) -> Iterator[str]:
             yield path.read_text(encoding="utf-8", errors="replace")
 
 
+def is_test(path: Path) -> bool:
+    """Return whether a file holds the tests of a workflow, by its name: `shoot.test.yaml`."""
+    return path.suffix in SUFFIXES and path.stem.endswith(TEST)
+
+
+def tested(path: Path) -> str:
+    """Return what the workflow's file beside a test file is called, without its suffix."""
+    return path.stem.removesuffix(TEST)
+
+
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(child for child in path.iterdir() if child.suffix in SUFFIXES)
+            found += sorted(
+                child for child in path.iterdir() if child.suffix in SUFFIXES and not is_test(child)
+            )
         elif path.exists():
             found.append(path)
         else:

@@ -15,6 +15,7 @@ COMMANDS = [
     "serve",
     "simulate",
     "validate",
+    "test",
     "run",
     "runs",
     "jobs",

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import background, sandbox
+from orchestrator.cli import background
 from orchestrator.errors import SettingsError
 from orchestrator.providers.registry import KINDS
+from orchestrator.rehearsal import sandbox
 from orchestrator.settings import Settings, callback_base, read_connection
 from orchestrator.simulators import server as simulators
 from orchestrator.simulators.options import Options

@@ -129,7 +129,7 @@ def test_without_settings_every_kind_is_a_connection(call: Any) -> None:
 
 
 def test_the_shipped_workflows_are_good(call: Any) -> None:
-    from orchestrator.cli.sandbox import SHIPPED
+    from orchestrator.rehearsal.sandbox import SHIPPED
 
     done = call("validate", str(SHIPPED), "--strict")
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from orchestrator import app
-from orchestrator.cli import sandbox
+from orchestrator.rehearsal import sandbox
 from orchestrator.settings import Address, Listen, Settings
 from orchestrator.simulators.faults import Faults
 from orchestrator.simulators.options import Options

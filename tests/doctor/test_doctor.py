@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from orchestrator import app
 from orchestrator.cli import cli
-from orchestrator.cli.sandbox import free_ports
 from orchestrator.doctor import diagnose
 from orchestrator.operations.checkup import Finding
+from orchestrator.rehearsal.sandbox import free_ports
 from orchestrator.settings import load
 from orchestrator.simulators.server import Options, Running, start
 

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from orchestrator import app
-from orchestrator.cli import sandbox
+from orchestrator.rehearsal import sandbox
 from orchestrator.settings import Address, Listen, Settings
 from orchestrator.simulators.faults import Faults
 from orchestrator.simulators.options import Options

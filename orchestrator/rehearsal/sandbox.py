@@ -95,12 +95,21 @@ def _numbered(listen: Listen) -> Listen:
     return listen.model_copy(update=chosen)
 
 
+def priced(settings: Settings) -> Settings:
+    """Return *settings* with what the simulators charge, where they do not say what a provider does."""
+    tables = _tables(settings)
+    return settings.model_copy(update={"providers": {name: _priced(t) for name, t in tables.items()}})
+
+
+def _priced(table: dict[str, Any]) -> dict[str, Any]:
+    kind = str(table["kind"])
+    return ({"prices": dict(PRICES[kind])} if kind in PRICES else {}) | table
+
+
 def _simulated(table: dict[str, Any], running: simulators.Running) -> dict[str, Any]:
     # The simulators have their provider's own paths, whatever else is configured.
-    own = {key: value for key, value in table.items() if key != "paths"}
-    kind = str(table["kind"])
-    prices = {"prices": dict(PRICES[kind])} if kind in PRICES else {}
-    return prices | own | running.client_settings(kind)
+    own = {key: value for key, value in _priced(table).items() if key != "paths"}
+    return own | running.client_settings(str(table["kind"]))
 
 
 def free_ports(count: int) -> Sequence[int]:

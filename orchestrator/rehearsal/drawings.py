@@ -4,6 +4,7 @@ import io
 import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -20,19 +21,27 @@ _TAG = ((400, 560), (520, 640))
 
 def draw(inputs: Iterable[str], folder: Path) -> dict[str, Path]:
     """
-    Draw a picture for each of *inputs* that is known by name, and return the files.
+    Draw a picture for each of *inputs*, and return the files.
 
-    Shape:   `product_images`, `look`, `photo` or `mask` to a PNG in *folder*. A mask comes with the
-             photo of a product with a price tag on it, which it marks; a photo alone is an old portrait.
+    Shape:   each name to a PNG in *folder*: `look`, `photo`, `mask`, any other a product. A mask comes
+             with the photo of a product with a price tag on it, which it marks; a photo alone is an old
+             portrait.
     """
     wanted = set(inputs)
     drawers = {**_DRAWERS, "photo": _tagged} if "mask" in wanted else _DRAWERS
     drawn: dict[str, Path] = {}
-    for name in sorted(wanted & drawers.keys()):
+    for name in sorted(wanted):
         path = folder / f"{_FILE_NAMES.get(name, name)}.png"
-        drawers[name]().save(path)
+        drawers.get(name, _product)().save(path)
         drawn[name] = path
     return drawn
+
+
+def is_picture(schema: Mapping[str, Any]) -> bool:
+    """Return whether an input of this JSON Schema takes a picture, or a list of them."""
+    items = schema.get("items")
+    one = items if schema.get("type") == "array" and isinstance(items, Mapping) else schema
+    return one.get("format") == "image"
 
 
 def _product() -> Image.Image:
