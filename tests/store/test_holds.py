@@ -59,6 +59,18 @@ async def test_of_those_that_come_at_one_moment_only_as_many_take_as_there_is_ro
     assert await store.held("group/shop/a") == 2
 
 
+async def test_what_one_append_takes_for_several_is_added_up(store: SqliteStore, append: Make) -> None:
+    both = [Hold("budget/pizi/x", f"job_{n}", 1, most=2) for n in (2, 3)]
+    await store.append(append(1, parts={"holds": [Hold("budget/pizi/x", "job_1", 1, most=2)]}))
+
+    with pytest.raises(NoRoom):
+        await store.append(append(2, parts={"holds": both}))
+
+    gives_back = Hold("budget/pizi/x", "job_1", 0)
+    await store.append(append(1, expected=1, parts={"holds": [gives_back, *both]}))
+    assert await store.held("budget/pizi/x") == 2
+
+
 async def test_a_reservation_is_settled_by_what_it_has_cost(store: SqliteStore, append: Make) -> None:
     await store.append(append(1, parts={"holds": [Hold("budget/pizi/x", "job_1", 3, most=4)]}))
     await store.append(append(1, expected=1, parts={"holds": [Hold("budget/pizi/x", "job_1", 1.5)]}))

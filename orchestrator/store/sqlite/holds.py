@@ -16,17 +16,21 @@ _DUST = 1e-6
 def take(db: sqlite3.Connection, holds: Sequence[Hold]) -> NoRoom | None:
     """Write all of *holds*, or, where there is not enough left for one, none of them and say which."""
     last = list({(hold.resource, hold.holder): hold for hold in holds}.values())
+    change: dict[str, float] = {}
     for hold in last:
-        if hold.most is not None and not _has_room(db, hold):
+        before = change.get(hold.resource, 0.0)
+        if hold.most is not None and not _has_room(db, hold, before):
             return NoRoom(hold.resource)
+        change[hold.resource] = before + hold.amount - _held(db, hold)[1]
     for hold in last:
         _write(db, hold)
     return None
 
 
-def _has_room(db: sqlite3.Connection, hold: Hold) -> bool:
+def _has_room(db: sqlite3.Connection, hold: Hold, change: float) -> bool:
+    """Return whether there is enough left for *hold*; *change* is what those before it in the append take."""
     used, own = _held(db, hold)
-    if used - own + hold.amount > (hold.most or 0) + _DUST:
+    if used + change - own + hold.amount > (hold.most or 0) + _DUST:
         return False
     if not hold.in_line or own:
         return True
