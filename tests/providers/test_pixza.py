@@ -349,10 +349,11 @@ def test_an_answer_that_neither_accepts_nor_refuses_leaves_the_submit_unclear(an
     assert isinstance(read(answer), Unclear)
 
 
-def test_a_failed_generation_is_the_final_word_with_pixzas_reason() -> None:
+def test_a_generation_that_failed_at_once_was_accepted_and_is_asked_for_pixzas_reason() -> None:
     failed = {"id": "gen_1", "status": "failed", "error": "nsfw_content", "message": "not allowed"}
 
-    assert read(reply(failed)) == Failed(Failure("task_failed", "not allowed", "nsfw_content"))
+    # It is no refusal: it has an id, and may have been charged.
+    assert read(reply(failed)) == Accepted("gen_1", 0.0)
 
 
 def test_the_documents_own_error_is_a_want_of_credits_that_is_waited_out() -> None:

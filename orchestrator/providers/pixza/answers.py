@@ -91,7 +91,10 @@ def read_submit(params: Generate, reply: Reply) -> SubmitOutcome:
     if fields is None or task_id is None:
         return STATUSES.unclear(reply, "the id of a generation")
     outcome = _state(task_id, fields)
-    return outcome if isinstance(outcome, Done | Failed) else Accepted(task_id, look_s(params))
+    if isinstance(outcome, Done):
+        return outcome
+    # One that has failed at once was accepted all the same, and may have been charged: it is not a refusal.
+    return Accepted(task_id, 0.0 if isinstance(outcome, Failed) else look_s(params))
 
 
 def read_check(task_id: str, params: Any, reply: Reply) -> CheckOutcome:
