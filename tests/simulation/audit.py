@@ -6,12 +6,11 @@ none of them is asked about itself. A broken promise is an `AssertionError` that
 names the run, job or task.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
-
-import orjson
 
 from orchestrator.artifacts.folder import Folder
 from orchestrator.engine import events as e
@@ -21,19 +20,23 @@ from orchestrator.simulators.books import TaskEntry
 from orchestrator.store.projection import holds_slot, job_row, run_row
 from orchestrator.store.rows import Delivery
 from orchestrator.store.sqlite import SqliteStore
+from tests.simulation import money
+from tests.simulation.causes import has_a_cause
+from tests.simulation.marks import Owner, owner, tasks_of
 from tests.simulation.scenario import PAID_AGAIN
-from tests.simulation.world import World
+from tests.simulation.world import KINDS, World
 
-ENDED = ("succeeded", "failed", "cancelled", "timed_out", "skipped")
 
-BLAMED = {
-    "task_failed": {"task_failed"},
-    "uncertain": {"answer_lost", "slow_answer", "error_before", "error_after", "crash"},
-    "provider_error": {"error_before", "error_after", "rate_limit", "crash", "stop", "slow_answer"},
-    "result_unavailable": {"expired_link"},
-    "timeout": {"error_before", "rate_limit", "truncated_download", "expired_link"},
-}
-"""Error classes in which a run may end, each with what must have happened for that."""
+@dataclass(frozen=True, slots=True)
+class History:
+    """The log of one run: its bytes, its events, and what they come to."""
+
+    records: list[bytes]
+    events: list[e.Event]
+    state: RunState
+
+    def of_jobs(self) -> Iterator[e.JobEvent]:
+        return (event for event in self.events if isinstance(event, e.JobEvent))
 
 
 class Audit:
@@ -44,40 +47,55 @@ class Audit:
 
     async def between(self, world: World) -> None:
         """Check what holds at any moment: the log has only grown, and everything open has a wake-up."""
+        assert not world.outside.broken, "\n".join(world.outside.broken)
         store = await SqliteStore.open(world.folder / "orchestrator.db", clock=world.clock)
         try:
-            states = await _states(store)
-            for run, (state, records) in states.items():
-                self._has_only_grown(run, records)
-                await _rows_equal_fold(store, state)
-                _has_wakeups(state)
-            for run in world.outside.started.values():
-                assert run in states, f"{run} was answered and is not in the log"
-            _deliveries_are_kept(world, await _deliveries(store))
+            histories = await _histories(store)
+            deliveries = await _deliveries(store)
+            for history in histories.values():
+                self._has_only_grown(history)
+                await _rows_equal_fold(store, history.state)
+                _has_wakeups(history.state)
         finally:
             await store.close()
+        for run in world.outside.started.values():
+            assert run in histories, f"{run} was answered and is not in the log"
+        jobs = _jobs(histories)
+        assert len({(job.connection, job.number) for job in jobs if job.number is not None}) == sum(
+            job.number is not None for job in jobs
+        ), "a request number was used for two jobs"
+        _tasks_were_claimed(world, histories)
+        _deliveries_are_kept(world, deliveries)
+        _deliveries_are_settled_with_their_events(histories, deliveries)
+        money.add_up(world, jobs)
 
     async def final(self, world: World) -> None:
         """Check what holds in the end."""
         store = await SqliteStore.open(world.folder / "orchestrator.db", clock=world.clock)
         try:
-            states = [state for state, _ in (await _states(store)).values()]
+            histories = await _histories(store)
             deliveries = await _deliveries(store)
             assert await store.in_flight() == {}, "a slot is held for ever"
         finally:
             await store.close()
-        assert len(states) == len(world.scenario.orders), "a run was started twice, or not at all"
+        own = [each for each in histories.values() if each.state.parent is None]
+        assert len(own) == len(world.scenario.orders), "a run was started twice, or not at all"
         for delivery in deliveries:
             assert delivery.verdict != "pending", f"{delivery.id} was never settled"
-        for state in states:
-            world.ends[state.id] = state.status if state.error is None else state.error["class"]
-            _has_ended_for_a_reason(world, state)
-            _paid_once(world, state)
-        _tasks_are_accounted_for(world, states)
-        await _artifacts_are_there(world, states)
+        for history in histories.values():
+            if history.state.parent is None:
+                error = history.state.error
+                world.ends[history.state.id] = history.state.status if error is None else error["class"]
+            _has_ended_for_a_reason(world, history.state)
+            _paid_once(world, history)
+        _tasks_are_accounted_for(world, _jobs(histories))
+        _late_results_are_kept(world, _jobs(histories))
+        money.is_given_back(world, _jobs(histories))
+        await _artifacts_are_there(world, _jobs(histories))
         _keeps_secrets(world)
 
-    def _has_only_grown(self, run: str, records: list[bytes]) -> None:
+    def _has_only_grown(self, history: History) -> None:
+        run, records = history.state.id, history.records
         before = self._before.get(run, [])
         assert records[: len(before)] == before, f"the log of {run} was rewritten or lost its end"
         self._before[run] = records
@@ -86,23 +104,31 @@ class Audit:
 # --- the log ---------------------------------------------------------------------------------
 
 
-async def _states(store: SqliteStore) -> dict[str, tuple[RunState, list[bytes]]]:
+async def _histories(store: SqliteStore) -> dict[str, History]:
     """Fold every stream, holding each step against the rules of streams."""
-    found: dict[str, tuple[RunState, list[bytes]]] = {}
-    for row in await store.runs(limit=1000):
-        records = await store.read(row.id)
-        versions = [record.version for record in records]
-        assert versions == list(range(1, len(records) + 1)), f"{row.id} has gaps: {versions}"
-        state: RunState | None = None
-        for record in records:
-            assert record.type != "watchdog.healed", f"{row.id} had to be healed: {record.data!r}"
-            ended = _ends(state) if state is not None else {}
-            state = apply(state, e.decode(record.type, record.data))
-            for thing, status in ended.items():
-                assert _ends(state).get(thing) == status, f"{thing} was {status} and then {record.type}"
-        assert state is not None
-        found[row.id] = state, [record.data for record in records]
-    return found
+    return {row.id: await _history(store, row.id) for row in await store.runs(limit=1000)}
+
+
+async def _history(store: SqliteStore, run: str) -> History:
+    records = await store.read(run)
+    versions = [record.version for record in records]
+    assert versions == list(range(1, len(records) + 1)), f"{run} has gaps: {versions}"
+    events = [e.decode(record.type, record.data) for record in records]
+    state: RunState | None = None
+    for event in events:
+        assert event.type != "watchdog.healed", f"{run} had to be healed: {event}"
+        ended = _ends(state) if state is not None else {}
+        if isinstance(event, e.StepStarted) and state is not None:
+            assert not state.has_ended, f"{run} had ended, and {event.step} was started"
+        state = apply(state, event)
+        if isinstance(event, e.RunRetried):
+            # The one event that may bring back what has ended; jobs stay as they are.
+            ended = {thing: status for thing, status in ended.items() if thing.startswith("job_")}
+        now = _ends(state)
+        for thing, status in ended.items():
+            assert now.get(thing) == status, f"{thing} was {status} and then {event.type}"
+    assert state is not None
+    return History([record.data for record in records], events, state)
 
 
 def _ends(state: RunState) -> dict[str, str]:
@@ -133,42 +159,59 @@ def _has_wakeups(state: RunState) -> None:
             assert job.wake_at is not None, f"{job.id} is {job.status} and nothing will ever wake it"
 
 
+def _jobs(histories: dict[str, History]) -> list[Job]:
+    return [job for history in histories.values() for job in history.state.jobs.values()]
+
+
 def _has_ended_for_a_reason(world: World, state: RunState) -> None:
     assert state.has_ended, f"{state.id} is {state.status}"
     for job in state.jobs.values():
         assert not job.is_open, f"{job.id} is {job.status} in an ended run"
         assert not holds_slot(job), f"{job.id} still holds a slot"
+    if state.parent is not None:
+        return
     if state.status == "cancelled":
         assert state.id in world.outside.cancelled, f"nobody cancelled {state.id}"
-    if state.status != "failed":
-        return
-    assert state.error is not None
-    happened = set(world.scenario.faults)
-    happened |= {"crash"} if world.outside.crashes else set()
-    happened |= {"stop"} if world.outside.stops > 1 else set()
-    cause = BLAMED.get(state.error["class"], set())
-    assert cause & happened, f"{state.id} failed without a cause: {state.error}"
+    if state.status == "failed":
+        assert state.error is not None
+        assert has_a_cause(world, state), f"{state.id} failed without a cause: {state.error}"
 
 
 # --- money -----------------------------------------------------------------------------------
 
 
-def _paid_once(world: World, state: RunState) -> None:
-    """An instance has another task than its first only where the definition asks for that."""
-    jobs: dict[Any, list[Job]] = {}
-    for job in state.jobs.values():
-        jobs.setdefault(job.key, []).append(job)
-    for key, attempts in jobs.items():
-        attempts.sort(key=lambda job: job.attempt)
-        assert [job.attempt for job in attempts] == list(range(1, len(attempts) + 1)), f"{state.id} {key}"
-        for job in attempts[:-1]:
-            assert job.error is not None, f"{job.id} was followed by another attempt"
-            cls = job.error["class"]
-            again = PAID_AGAIN[state.workflow] | {"provider_error", "network"}
-            assert cls in again, f"{job.id} was followed by another attempt after {job.error}"
-            if cls in ("provider_error", "network") and not _may_have_ended_unseen(world):
-                charged = sum(task.charged for task in _tasks_of(world, job))
-                assert charged == 0, f"{job.id} had cost {charged} when it was tried again"
+def _paid_once(world: World, history: History) -> None:
+    """An instance has another task than its first only where the definition or a person asks for that."""
+    retried = [(at, event) for at, event in enumerate(history.events) if isinstance(event, e.RunRetried)]
+    asked = {
+        ev.job for ev in history.events if isinstance(ev, e.OperatorResolved) and ev.action == "resubmit"
+    }
+    attempts: dict[Any, list[tuple[int, Job]]] = defaultdict(list)
+    for at, event in enumerate(history.events):
+        if isinstance(event, e.JobCreated):
+            job = history.state.jobs[event.job]
+            attempts[job.key].append((at, job))
+    for key, made in attempts.items():
+        counted = [job.attempt for _, job in made]
+        assert counted == list(range(1, len(made) + 1)), f"{history.state.id} {key}: {counted}"
+        for (first, job), (second, _) in pairwise(made):
+            between = [event for at, event in retried if first < at < second]
+            if between:
+                again = any(job.step in event.again for event in between)
+                assert again or job.status != "succeeded", f"{job.id} had succeeded, and was bought again"
+            elif job.id not in asked:
+                _was_worth_another(world, history.state, job)
+
+
+def _was_worth_another(world: World, state: RunState, job: Job) -> None:
+    assert job.error is not None, f"{job.id} was followed by another attempt"
+    cls = job.error["class"]
+    again = PAID_AGAIN.get(state.workflow, frozenset()) | {"provider_error", "network"}
+    assert cls in again, f"{job.id} was followed by another attempt after {job.error}"
+    if cls in ("provider_error", "network") and not _may_have_ended_unseen(world):
+        whose = job.id if job.number is None else job.number
+        charged = sum(task.charged for task in _tasks(world, job.connection, whose))
+        assert charged == 0, f"{job.id} had cost {charged} when it was tried again"
 
 
 def _may_have_ended_unseen(world: World) -> bool:
@@ -176,39 +219,90 @@ def _may_have_ended_unseen(world: World) -> bool:
     return "lookup_lag" in world.scenario.faults and world.scenario.lag_s >= 10.0
 
 
-def _tasks_of(world: World, job: Job) -> Sequence[TaskEntry]:
-    books = world.providers.books(job.connection)
-    return [task for task in books.tasks.values() if _mark(task) in (job.id, job.number)]
+def _tasks(world: World, connection: str, whose: Owner) -> list[TaskEntry]:
+    if connection not in KINDS:
+        return []
+    return tasks_of(connection, world.providers.books(connection), whose)
 
 
-def _mark(task: TaskEntry) -> str | int:
-    """Return whose a task is: a job's id at Pizi, a request number at Perfect."""
-    if task.mark.startswith("{"):
-        return str(orjson.loads(task.mark)["orchestrator_job"])
-    return int(task.mark.split()[-1])
+def _owners(jobs: Sequence[Job]) -> dict[tuple[str, Owner], Job]:
+    return {(job.connection, job.id if job.number is None else job.number): job for job in jobs}
 
 
-def _tasks_are_accounted_for(world: World, states: Sequence[RunState]) -> None:
+def _tasks_were_claimed(world: World, histories: dict[str, History]) -> None:
+    """Whatever a provider has accepted was claimed in our log before it was sent."""
+    claims: set[tuple[str, Owner]] = set()
+    for history in histories.values():
+        for event in history.of_jobs():
+            if isinstance(event, e.JobSubmitting):
+                whose = event.job if event.number is None else event.number
+                claims.add((history.state.jobs[event.job].connection, whose))
+    for kind in KINDS:
+        for task in world.providers.books(kind).tasks.values():
+            whose_is_it = owner(kind, task)
+            assert whose_is_it is None or (kind, whose_is_it) in claims, f"nobody had claimed {task}"
+
+
+def _tasks_are_accounted_for(world: World, jobs: Sequence[Job]) -> None:
     """Every task that a provider accepted is one job's, every job's task exists, and the ends agree."""
-    jobs: dict[tuple[str, str | int], Job] = {}
-    for job in (job for state in states for job in state.jobs.values()):
-        jobs[job.connection, job.id if job.number is None else job.number] = job
-    for kind in ("pizi", "perfect"):
+    owners = _owners(jobs)
+    for kind in KINDS:
         books = world.providers.books(kind)
-        assert books.repeated() == {}, f"{kind} has accepted the same twice: {books.repeated()}"
         assert books.charged == sum(task.charged for task in books.tasks.values())
+        unknown = 0
         for task in books.tasks.values():
-            owner = jobs.get((kind, _mark(task)))
-            assert owner is not None, f"{kind} has a task of nobody: {task}"
-            known = owner.task_id == task.id or owner.resource_id is not None
-            assert known or owner.uncertain_until is not None, f"{task} is not the task of {owner}"
-            assert owner.task_id in (None, task.id), f"{owner.id} took another task for its own: {task}"
-            if owner.status == "succeeded":
-                assert task.status in ("completed", "success"), f"{owner.id} succeeded, and {task}"
-    for job in jobs.values():
-        if job.status == "succeeded":
-            assert len(_tasks_of(world, job)) == 1, f"{job.id} succeeded without a task"
-            assert job.artifacts, f"{job.id} succeeded without bytes"
+            whose = owner(kind, task)
+            if whose is None:
+                unknown += task.id not in {job.task_id for job in jobs if job.connection == kind}
+            else:
+                assert len(tasks_of(kind, books, whose)) <= 1, f"{kind} has accepted {whose} twice"
+                _is_the_task_of(world, owners.get((kind, whose)), task)
+        lost = [job for job in jobs if job.connection == kind and _never_found(job)]
+        assert unknown <= len(lost), f"{kind} has {unknown} tasks of nobody, and {len(lost)} were never found"
+    for job in jobs:
+        if job.status == "succeeded" and job.connection in KINDS:
+            _has_what_it_paid_for(world, job)
+
+
+def _never_found(job: Job) -> bool:
+    return job.uncertain_until is not None and job.task_id is None
+
+
+def _is_the_task_of(world: World, job: Job | None, task: TaskEntry) -> None:
+    assert job is not None, f"this is nobody's task: {task}"
+    if job.connection == "pixu" and "wrong_uid" in world.scenario.faults:
+        return  # What it calls back about is another name for the same task.
+    if task.status == "failed" and task.charged == 0:
+        return  # Left behind when it could not be started; the answer said so.
+    known = task.id == job.task_id or job.resource_id is not None
+    assert known or job.uncertain_until is not None, f"{task} is not the task of {job}"
+    assert job.task_id in (None, task.id), f"{job.id} took another task for its own: {task}"
+    if job.status == "succeeded":
+        assert task.status in ("completed", "success"), f"{job.id} succeeded, and {task}"
+
+
+def _has_what_it_paid_for(world: World, job: Job) -> None:
+    whose = job.id if job.number is None else job.number
+    books = world.providers.books(job.connection)
+    marked = [task for task in books.tasks.values() if owner(job.connection, task) is not None]
+    if marked and job.operation not in ("get_credits", "save_avatar"):
+        assert len(_tasks(world, job.connection, whose)) == 1, f"{job.id} succeeded without a task"
+    if job.connection in ("pizi", "perfect", "pixza", "trypi") and job.files:
+        assert job.artifacts, f"{job.id} succeeded without bytes"
+
+
+def _late_results_are_kept(world: World, jobs: Sequence[Job]) -> None:
+    """What was cancelled and made all the same is ours, where nothing else had gone wrong."""
+    if world.scenario.faults or world.outside.crashes or world.scenario.full_disk:
+        return
+    for job in jobs:
+        task = world.providers.books(job.connection).tasks.get(job.task_id or "") if _is_real(job) else None
+        if task is not None and job.status == "cancelled" and task.status == "completed":
+            assert job.late, f"{job.id} was cancelled, its task was paid for, and its result was dropped"
+
+
+def _is_real(job: Job) -> bool:
+    return job.connection in KINDS
 
 
 # --- bytes -----------------------------------------------------------------------------------
@@ -221,16 +315,41 @@ async def _deliveries(store: SqliteStore) -> list[Delivery]:
 
 def _deliveries_are_kept(world: World, deliveries: Sequence[Delivery]) -> None:
     """Whatever was answered 200 is there, byte for byte, as often as it was answered."""
-    kept = Counter((delivery.job, delivery.body) for delivery in deliveries)
-    for (token, body), count in world.outside.acknowledged.items():
+    kept = Counter(
+        (each.job, each.query, each.body or b"") for each in deliveries if each.redelivery_of is None
+    )
+    for (token, query, body), count in world.outside.acknowledged.items():
         job = token.partition(".")[0]
-        assert kept[job, body] >= count, f"a callback for {job} was acknowledged and is not kept"
+        assert kept[job, query, body] >= count, f"a callback for {job} was acknowledged and is not kept"
 
 
-async def _artifacts_are_there(world: World, states: Sequence[RunState]) -> None:
+def _deliveries_are_settled_with_their_events(
+    histories: dict[str, History], deliveries: Sequence[Delivery]
+) -> None:
+    """A delivery is settled in the transaction of the event that tells of it, and has an effect once."""
+    told = {
+        event.delivery: event
+        for history in histories.values()
+        for event in history.of_jobs()
+        if isinstance(event, e.JobCallbackReceived)
+    }
+    effective: Counter[tuple[str, str, str, bytes]] = Counter()
+    for delivery in deliveries:
+        event = told.pop(delivery.id, None)
+        if event is None:
+            assert delivery.verdict in ("pending", "mismatch"), f"{delivery.id} was settled and not handled"
+            continue
+        assert delivery.verdict == event.verdict, f"{delivery.id} was handled and not settled"
+        if event.verdict != "duplicate" and delivery.redelivery_of is None:
+            effective[delivery.job, delivery.method, delivery.query, delivery.body or b""] += 1
+    assert not told, f"these were handled and are not there: {sorted(told)}"
+    assert all(count == 1 for count in effective.values()), f"a repetition had an effect: {effective}"
+
+
+async def _artifacts_are_there(world: World, jobs: Sequence[Job]) -> None:
     folder = Folder(world.folder / "artifacts")
     try:
-        for job in (job for state in states for job in state.jobs.values()):
+        for job in jobs:
             for artifact in job.artifacts:
                 assert await folder.verify(artifact["digest"]), f"a result of {job.id} is not there"
     finally:

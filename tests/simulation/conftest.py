@@ -1,20 +1,16 @@
 """Every simulation in virtual time; and what was simulated, added up, for `docs/reliability.md`."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from tests.simulation.virtual_time import watch_databases
 
 
 @pytest.fixture(autouse=True)
-def _quiet_and_watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
     watch_databases(monkeypatch)
-    with structlog.testing.capture_logs():
-        yield
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -26,5 +22,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 sums.update(value)
     if sums:
         terminalreporter.section("simulated")
-        for name, count in sorted(sums.items(), key=lambda item: (item[0].startswith("fault "), item[0])):
+        for name, count in sorted(sums.items(), key=lambda item: (item[0].startswith("met "), item[0])):
             terminalreporter.line(f"{count:>12,} {name}")

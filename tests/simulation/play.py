@@ -42,7 +42,7 @@ def figures(world: World) -> dict[str, int]:
         "callbacks": outside.acknowledged.total(),
         "crashes": outside.crashes,
         "stops": outside.stops,
-        "faults": outside.met.total(),
-        **{f"fault {name}": count for name, count in outside.met.items() if count},
+        "met": outside.met.total(),
+        **{f"met {name}": count for name, count in outside.met.items() if count},
         "virtual seconds": int(world.loop.time()),
     }

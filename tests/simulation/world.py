@@ -1,12 +1,10 @@
-"""A server, the providers that it talks to, and the people who use it, in one process and in virtual time."""
+"""A server and the providers that it talks to, in one process and in virtual time."""
 
 import asyncio
 import random
 import socket
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -14,21 +12,26 @@ from typing import Any
 
 import aiohttp
 from PIL import Image
+from yarl import URL
 
 from orchestrator import app
 from orchestrator.clock import SECOND
 from orchestrator.settings import Settings
-from orchestrator.simulators.faults import Faults
 from orchestrator.simulators.server import Options, Running, start
-from tests.simulation.scenario import WORKFLOWS, Order, Scenario, Shock
+from tests.simulation.people import People
+from tests.simulation.scenario import Scenario, Shock
 from tests.simulation.virtual_time import Life, VirtualLoop
+from tests.simulation.watching import CountedFaults, Outside, overheard
 
 NOON = 1_790_000_000
 """When every simulation begins, in seconds since the epoch."""
 
-KINDS = ("pizi", "perfect")
-PATIENCE_S = 7 * 3600.0
-"""Virtual seconds within which every run has ended: longer than any of their timeouts."""
+KINDS = ("pizi", "pixza", "trypi", "pixu", "perfect")
+PATIENCE_S = 40 * 3600.0
+"""Virtual seconds within which every run has ended: longer than all that they and their retries may take."""
+
+LONG_PROMPT = "a founder " * 450
+"""Longer than what Trypi may take, and shorter than what it says it takes."""
 
 
 class WorldClock:
@@ -48,36 +51,6 @@ class WorldClock:
         return NOON + self._loop.time()
 
 
-@dataclass(slots=True)
-class Outside:
-    """
-    What the world was told, and will hold the system to.
-
-    *started*: order to run id, as answered. *acknowledged*: how often each callback (path and
-    body) was answered 200. *crashes*, *stops*: how the server's lives ended. *met*: how often which
-    fault happened.
-    """
-
-    started: dict[int, str] = field(default_factory=dict)
-    cancelled: set[str] = field(default_factory=set)
-    acknowledged: Counter[tuple[str, bytes]] = field(default_factory=Counter)
-    crashes: int = 0
-    stops: int = 0
-    met: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class CountedFaults(Faults):
-    """Faults that count themselves in *met*."""
-
-    met: Counter[str] = field(default_factory=Counter)
-
-    def hits(self, name: str, *key: object, seed: int) -> bool:
-        hit = super().hits(name, *key, seed=seed)
-        self.met[name] += hit
-        return hit
-
-
 class World:
     """One simulation: `play` it, then look at what `outside` saw, at the books, and at the folder."""
 
@@ -85,10 +58,12 @@ class World:
         self.scenario, self.folder, self.loop = scenario, folder, loop
         self.clock = WorldClock(loop, random.Random(scenario.seed))
         self.outside = Outside()
+        self._faults = CountedFaults(scenario.faults, self.outside.met)
         self.providers: Running
         self.credentials: list[str] = []
         self.ends: dict[str, str] = {}
-        self._people: aiohttp.ClientSession
+        self._callers: aiohttp.ClientSession
+        self._people: list[asyncio.Task[None]] = []
         self._server: app.Running | None = None
         self._ended = asyncio.Event()
         self._disk_has_room = asyncio.Event()
@@ -96,12 +71,13 @@ class World:
 
     async def play(self, check: Callable[["World"], Awaitable[None]]) -> None:
         """Let everything happen. *check* is called whenever the server is down, and at the end."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as self._people:
+        timeout = aiohttp.ClientTimeout(total=20)
+        async with aiohttp.ClientSession(timeout=timeout) as self._callers:
             self.providers = await start(self._options())
             try:
                 settings = self._settings()
-                people = [asyncio.create_task(self._person(n, o)) for n, o in enumerate(self.scenario.orders)]
-                people.append(asyncio.create_task(self._fill_the_disk()))
+                self._people = People(self, self._callers).begin()
+                self._people.append(asyncio.create_task(self._fill_the_disk()))
                 for shock in self.scenario.shocks:
                     await self._live(settings, shock)
                     await check(self)
@@ -109,16 +85,23 @@ class World:
                         break
                     await asyncio.sleep(shock.down_s)
                 await self._live(settings, None)
-                await asyncio.gather(*people)
                 await check(self)
             finally:
                 await self.providers.stop()
+
+    def admin_url(self) -> str | None:
+        """Return where people find the server; None while it is down."""
+        return self._server.admin_url if self._server is not None else None
 
     # --- the server ---
 
     async def _live(self, settings: Settings, shock: Shock | None) -> None:
         """Run a server until *shock*, or until all is done."""
         await self._disk_has_room.wait()
+        with overheard(self.outside):
+            await self._live_overheard(settings, shock)
+
+    async def _live_overheard(self, settings: Settings, shock: Shock | None) -> None:
         life, leave = Life(), asyncio.Event()
         struck = asyncio.Event()
         root = life.begin(self._serve(settings, leave))
@@ -164,19 +147,27 @@ class World:
             await asyncio.sleep(5.0)
 
     async def _is_done(self) -> bool:
+        for person in self._people:
+            if person.done():
+                person.result()
         server = self._server
-        if server is None or len(self.outside.started) < len(self.scenario.orders):
+        if server is None or not all(person.done() for person in self._people):
             return False
-        rows = [await server.store.run(run) for run in self.outside.started.values()]
-        if any(row is None or row.finished_at is None for row in rows):
+        rows = await server.store.runs(limit=1000)
+        if any(row.finished_at is None for row in rows) or await server.store.pending():
             return False
-        return await server.store.next_wake(after=0) is None and not await server.store.pending()
+        if await server.store.next_wake(after=0) is not None:
+            return False
+        held = {each["name"]: each["in_flight"] for each in server.limits.overview()}
+        assert not any(held.values()), f"slots were never given back: {held}"
+        return True
 
     def _settings(self) -> Settings:
         workflows = self.folder / "workflows"
         workflows.mkdir()
-        for name, text in WORKFLOWS.items():
-            (workflows / f"{name}.yaml").write_text(text.replace("PRODUCT", _product()))
+        for name, text in self.scenario.workflows().items():
+            written = text.replace("PRODUCT", _product()).replace("LONG", LONG_PROMPT)
+            (workflows / f"{name}.yaml").write_text(written)
         listen = {"public": f"127.0.0.1:{free_port()}", "admin": f"127.0.0.1:{free_port()}"}
         tables = {kind: self.providers.client_settings(kind) for kind in KINDS}
         secret = ("api_key", "client_id", "client_secret")
@@ -202,7 +193,7 @@ class World:
         return Options(
             kinds=KINDS,
             latency_s=self.scenario.latency_s,
-            faults=CountedFaults(self.scenario.faults, self.outside.met),
+            faults=self._faults,
             seed=self.scenario.seed,
             limits="documented" if self.scenario.limited else "off",
             clock=self.clock.seconds,
@@ -211,10 +202,16 @@ class World:
         )
 
     async def _deliver(self, url: str, body: bytes) -> int:
-        """Call back over HTTP, and remember what was acknowledged."""
-        async with self._people.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
+        """Call back over HTTP, with GET where there is no body, and remember what was acknowledged."""
+        address = URL(url, encoded=True)
+        if not body and self._faults.hits("head_probe", url, seed=self.scenario.seed):
+            async with self._callers.head(address) as probed:
+                assert probed.status in (404, 405), probed.status
+        method, headers = ("POST", {"Content-Type": "application/json"}) if body else ("GET", {})
+        async with self._callers.request(method, address, data=body or None, headers=headers) as answer:
             if answer.status == 200:
-                self.outside.acknowledged[url.rpartition("/")[2], body] += 1
+                token = address.path.rpartition("/")[2]
+                self.outside.acknowledged[token, address.raw_query_string, body] += 1
             return answer.status
 
     async def _fill_the_disk(self) -> None:
@@ -227,33 +224,6 @@ class World:
             await asyncio.sleep(for_s)
             self.loop.disk_is_full = False
             self._disk_has_room.set()
-
-    async def _person(self, number: int, order: Order) -> None:
-        """Start a run, asking again with the same key until there is an answer; perhaps cancel it."""
-        await asyncio.sleep(order.after_s)
-        body = {"workflow": order.workflow, "labels": {"order": str(number)}}
-        key = {"Idempotency-Key": f"order-{number}"}
-        status, run = await self._ask("/runs", body, key)
-        assert status in (200, 201), run
-        self.outside.started[number] = run["id"]
-        if order.cancelled_after_s is not None:
-            await asyncio.sleep(order.cancelled_after_s)
-            status, run = await self._ask(f"/runs/{self.outside.started[number]}/cancel", {}, {})
-            assert status in (202, 409), run
-            self.outside.cancelled.add(self.outside.started[number])
-
-    async def _ask(self, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
-        while not self._ended.is_set():
-            if (server := self._server) is not None:
-                url = f"{server.admin_url}/api/v1{path}"
-                try:
-                    async with self._people.post(url, json=body, headers=headers) as answer:
-                        if answer.status < 500:
-                            return answer.status, await answer.json()
-                except (aiohttp.ClientError, TimeoutError, OSError):
-                    pass
-            await asyncio.sleep(0.5)
-        return 409, None
 
 
 @cache
