@@ -19,6 +19,7 @@ read by anybody while the mailbox works on the next one.
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -58,6 +59,9 @@ BOXES = 256
 
 BUDGET_ASKED_AGAIN = 300_000_000
 """A job that its connection's budget has not enough left for asks again after this, microseconds."""
+
+_ASKED = (t.Start, t.CancelAsked, t.Asked)
+"""What somebody asks for who is told how it went, and can ask again."""
 
 _ENDS = (e.RunSucceeded, e.RunFailed, e.RunCancelled)
 
@@ -213,12 +217,29 @@ class Worker:
                 self._states.pop(run, None)
                 return await self._one_by_one(run, items, refusal)
             except StoreUnavailable as trouble:
+                items = self._without_people(run, items, trouble)
+                if not items:
+                    return None
                 self.trouble = str(trouble)
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, 2.0)
             else:
                 self.trouble = None
                 return None
+
+    def _without_people(self, run: str, items: list[_Item], trouble: StoreUnavailable) -> list[_Item]:
+        """
+        Tell those who wait for an answer that nothing can be written just now, and return what goes on.
+
+        What they have asked for is not done later, when they have been told that it was not.
+        """
+        box = self._boxes[run]
+        asked = [item for item in (*items, *box) if item.done is not None and issubclass(item.kind, _ASKED)]
+        _reject(asked, trouble)
+        waiting = [item for item in box if item not in asked]
+        box.clear()
+        box.extend(waiting)
+        return [item for item in items if item not in asked]
 
     async def _one_by_one(self, run: str, items: list[_Item], refusal: Refused) -> None:
         if len(items) > 1:
@@ -358,7 +379,8 @@ class Worker:
             self._count(before.jobs.get(job.id) if before is not None else None, job)
         self._note(state, batch.events)
         for job_id, wake_at in batch.postponed.items():
-            await self.store.postpone(job_id, wake_at)
+            with suppress(StoreUnavailable):  # Then it stays due, and comes back sooner than it has to.
+                await self.store.postpone(job_id, wake_at)
         for effect in due_effects(jobs, plan.operation):
             # Sending is the right of the append that claimed it, and of no other that touches the job.
             if effect.kind != "send" or effect.job in batch.claimed:

@@ -1,0 +1,101 @@
+"""A store in trouble: whoever waits for an answer is told, and what nobody can ask again is kept."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestrator.clock import SystemClock
+from orchestrator.definition.loader import load
+from orchestrator.engine import triggers as t
+from orchestrator.engine.effects import Effect
+from orchestrator.engine.plan import Plan
+from orchestrator.engine.state import RunState
+from orchestrator.errors import StoreUnavailable
+from orchestrator.operations.planned import Sending
+from orchestrator.operations.plans import Plans, catalog
+from orchestrator.outcomes import Accepted
+from orchestrator.providers.pizi import PiziSettings, connect
+from orchestrator.runtime.limits import Limits
+from orchestrator.runtime.worker import Worker
+from orchestrator.store.sqlite import SqliteStore
+
+CONNECTORS = {"pizi": connect(PiziSettings.model_validate({"kind": "pizi", "api_key": "k"}))}
+WORKFLOW = load(
+    "name: one\nsteps: {model: {uses: pizi/create_model, with: {gender: female}}}\n",
+    file="one.yaml",
+    catalog=catalog(CONNECTORS),
+).workflow
+
+
+class Onlooker:
+    """Does nothing of what is asked for: the tests say what happened."""
+
+    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
+
+    def wake(self, run: str, job: str) -> None: ...
+
+    def freed(self) -> None: ...
+
+
+@pytest.fixture
+async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
+    clock = SystemClock()
+    store = await SqliteStore.open(tmp_path / "orchestrator.db", clock=clock, busy_s=0.05)
+    plans = Plans(CONNECTORS, Sending(key="k", callbacks=True, public_url="https://hooks.example.com"))
+    worker = Worker(store, plans, Limits(CONNECTORS, clock), clock)
+    worker.performer = Onlooker()
+    yield worker
+    await worker.settled()
+    await store.close()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the database as another program would that writes to it."""
+    other = sqlite3.connect(folder / "orchestrator.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+async def started(worker: Worker, run: str) -> RunState:
+    assert WORKFLOW is not None
+    return await worker.start(run, WORKFLOW, inputs={}, labels={})
+
+
+async def test_a_run_that_cannot_be_written_down_is_refused_and_never_begun(
+    worker: Worker, tmp_path: Path
+) -> None:
+    with locked(tmp_path), pytest.raises(StoreUnavailable):
+        await asyncio.wait_for(started(worker, "run_1"), 5)
+
+    await worker.settled()
+    assert await worker.store.run("run_1") is None
+    assert worker.trouble is None, "nothing is left that waits for the store"
+
+
+async def test_what_happened_is_kept_while_what_a_person_asks_for_is_refused(
+    worker: Worker, tmp_path: Path
+) -> None:
+    job = next(iter((await started(worker, "run_1")).jobs))
+    await worker.handle("run_1", t.SubmitReady, job=job, template={})
+
+    with locked(tmp_path):
+        answered = asyncio.create_task(
+            worker.handle("run_1", t.SubmitAnswered, job=job, outcome=Accepted("task_1"))
+        )
+        while worker.trouble is None:  # noqa: ASYNC110 - it is the store that is waited for
+            await asyncio.sleep(0.01)
+        with pytest.raises(StoreUnavailable):
+            await asyncio.wait_for(worker.handle("run_1", t.CancelAsked), 5)
+        assert not answered.done()
+
+    state = await answered
+    assert state.jobs[job].task_id == "task_1"
+    assert state.cancelling is None, "what was refused is not done behind anybody's back"
