@@ -147,8 +147,10 @@ class Performer:
             async with asyncio.timeout(grace_s):
                 # A submit that is just being written down as claimed leaves as soon as that is on disk.
                 await self._worker.caught_up()
-                while submits := self._submits():
-                    await asyncio.wait(submits)
+                while self._claims or self._unanswered:
+                    submits = self._submits()
+                    # Between the end of what claimed a submit and its sending nothing is busy for a moment.
+                    await (asyncio.wait(submits) if submits else asyncio.sleep(0.01))
         for task in list(self._busy.values()):
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
