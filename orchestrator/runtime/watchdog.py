@@ -39,7 +39,7 @@ ROUND_S = 10.0
 PAGE = 500
 """How many open runs a round looks at from outside."""
 
-EVENTS_READ = 2_000
+EVENTS_READ = 500
 """Runs are read whole until they have so many events together; one at least in each round."""
 
 JOBS_READ = 1_000
