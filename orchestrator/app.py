@@ -57,6 +57,7 @@ from orchestrator.runtime.intake import Intake
 from orchestrator.runtime.janitor import Janitor
 from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
+from orchestrator.runtime.notifier import Notifier
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.performer import Performer
 from orchestrator.runtime.scheduler import IDLE_S, Scheduler
@@ -208,6 +209,7 @@ class _Parts:
     worker: Worker
     performer: Performer
     scheduler: Scheduler
+    notifier: Notifier
     hooks: HookIntake
     intake: Intake
     checkups: Checkups
@@ -292,6 +294,8 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock, app.rest_s)
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
+    notifier = Notifier(worker, store, store, plans, transport, settings.secrets, clock)
+    scheduler.notices = notifier
     limits.pauses.on_resume = scheduler.resumed
     files = Files(images, folder)
     runs = Runs(worker, store, app.library, files.take, clock)
@@ -309,6 +313,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
         worker=worker,
         performer=performer,
         scheduler=scheduler,
+        notifier=notifier,
         hooks=hooks,
         intake=Intake(store, store, worker, hooks),
         checkups=Checkups(exchanger, _providers(app), limits.pauses),
@@ -448,6 +453,7 @@ async def _stop(app: App, parts: _Parts, tasks: list[asyncio.Task[None]]) -> Non
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await parts.hooks.stop()
+    await parts.notifier.stop()
     await parts.worker.settled()
     await parts.ledger.flush()
     await parts.allowances.flush()

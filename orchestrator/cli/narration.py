@@ -65,7 +65,7 @@ class Narrator:
         return self._jobs[job]
 
     def _subject(self, kind: str, data: Object) -> str:
-        if kind.startswith("run."):
+        if kind.startswith(("run.", "notification.")) or kind == "operator.renotified":
             return "run"
         if kind.startswith("connection."):
             return plain(data.get("connection"))
@@ -304,6 +304,22 @@ def _operator_decided(data: Object, job: Object) -> Words:
     return f"{who} {what}{picked}", plain(data.get("why"))
 
 
+def _notification_sent(data: Object, job: Object) -> Words:
+    attempt = data.get("attempt") or 1
+    told = f"{plain(data.get('url'))} was told" + (f" at attempt {attempt}" if attempt > 1 else "")
+    return told, f"answered with {plain(data.get('status'))}"
+
+
+def _notification_failed(data: Object, job: Object) -> Words:
+    due = _at(data.get("due_at"))
+    then = f"tried again at {due}" if due else "given up"
+    return f"{plain(data.get('url'))} could not be told, {then}", plain(data.get("error"))
+
+
+def _operator_renotified(data: Object, job: Object) -> Words:
+    return "a person wants everybody told once more", plain(data.get("why"))
+
+
 def _operator_resolved(data: Object, job: Object) -> Words:
     actions = {
         "adopt": f"a person says: it is the provider's task {_brief(data.get('task_id'))}",
@@ -374,5 +390,8 @@ _WORDS: Mapping[str, Callable[[Object, Object], Words]] = {
     "connection.resumed": _connection_resumed,
     "connection.credits_changed": _connection_credits_changed,
     "operator.resolved": _operator_resolved,
+    "operator.renotified": _operator_renotified,
+    "notification.sent": _notification_sent,
+    "notification.failed": _notification_failed,
     "operator.decided": _operator_decided,
 }

@@ -84,6 +84,10 @@ def show(client: Client, run: str, as_json: bool) -> None:
             render.plain(f"{job['id']}  {render.instance_name(job, 'step')}  {use}  {job['status']}"),
             markup=False,
         )
+    if item.get("notifications"):
+        _heading("notifications")
+        for one in item["notifications"]:
+            click.echo(render.plain(_notification(one)))
     if item["outputs"]:
         _heading("outputs")
         for line in render.output_lines(item["outputs"], client.server):
@@ -131,6 +135,23 @@ def retry(client: Client, run: str, from_step: str | None, as_json: bool) -> Non
         return
     paid_again = ", ".join(map(render.plain, item["paid_again"]))
     click.echo(f"{item['id']} goes on{f'; paid for again: {paid_again}' if paid_again else ''}")
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--comment", metavar="TEXT", help="Why; kept in the log.")
+@json_option
+@with_client
+def renotify(client: Client, run: str, comment: str | None, as_json: bool) -> None:
+    """Tell everybody once more how a run ended, in messages with the same ids as before."""
+    from orchestrator.cli import render
+
+    item = client.post(f"/runs/{part(run)}/renotify", {} if comment is None else {"comment": comment})
+    if as_json:
+        render.print_json(item)
+        return
+    for one in item["notifications"]:
+        click.echo(render.plain(f"{one['url']} is told once more"))
 
 
 _comment = click.option("--comment", metavar="TEXT", help="Why; kept in the log and shown to the workflow.")
@@ -202,6 +223,19 @@ def _decide(
         render.print_json(item)
         return
     click.echo(render.plain(f"{step} of {run} is {'approved' if decision['approved'] else 'rejected'}"))
+
+
+def _notification(one: Mapping[str, Any]) -> str:
+    from orchestrator.cli import render
+
+    attempts = f", {one['attempts']} attempt{'' if one['attempts'] == 1 else 's'}"
+    due = (
+        f", next at {render.local(one['next_attempt_at'])}"
+        if one["attempts"] and one["next_attempt_at"]
+        else ""
+    )
+    error = f": {one['error']}" if one["error"] else ""
+    return f"{one['url']}  {one['status'].replace('_', ' ')}{attempts}{due}{error}"
 
 
 def _labels(item: Mapping[str, Any]) -> str:

@@ -179,6 +179,10 @@ class Notify:
     secret: str = "notify"
     statuses: frozenset[EndStatus] = frozenset({"succeeded", "failed", "cancelled"})
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the log of a run keeps it."""
+        return {"url": self.url, "secret": self.secret, "on": sorted(self.statuses)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:

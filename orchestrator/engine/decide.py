@@ -18,7 +18,7 @@ import orjson
 
 from orchestrator.definition.workflow import Workflow
 from orchestrator.engine import events as e
-from orchestrator.engine import holds, jobs, questions, steps, uncertain
+from orchestrator.engine import holds, jobs, notices, questions, steps, uncertain
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Decision, Draft
 from orchestrator.engine.plan import Plan
@@ -63,6 +63,10 @@ def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
                 _cancel(draft, "timeout")
         case t.JobTrigger():
             _job(draft, trigger)
+        case t.Told():
+            notices.told(draft, trigger)
+        case t.TellAgain():
+            notices.tell_again(draft, trigger)
         case _:
             raise TypeError(f"no decision for {type(trigger).__name__}")
 
@@ -82,6 +86,7 @@ def _start(draft: Draft, trigger: t.Start) -> None:
             group_limit=workflow.concurrency.limit if workflow.concurrency is not None else None,
             parent=trigger.parent,
             trigger=trigger.trigger,
+            notify=[*(one.to_json() for one in workflow.notify), *trigger.notify],
         )
     )
     draft.state.fresh = {}  # All of it is new; from here on it is known what was written to.

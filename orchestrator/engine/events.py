@@ -72,6 +72,7 @@ class RunCreated(Event):
     *parent*: the job of another run that this run is.
     *trigger*: what started it, where no person or program asked for it; *kind* is `webhook`, `schedule`
     or `run`.
+    *notify*: who is told of the end: `url`, `secret` (the name of one) and `on` (statuses).
     """
 
     type: ClassVar[str] = "run.created"
@@ -85,6 +86,7 @@ class RunCreated(Event):
     group_limit: int | None = None
     parent: str | None = None
     trigger: dict[str, Any] | None = None
+    notify: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,6 +158,45 @@ class RunCancelled(Event):
     """Every step has ended after a person asked for the end."""
 
     type: ClassVar[str] = "run.cancelled"
+
+
+# --- who is told of the end ------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class NotificationSent(Event):
+    """Somebody was told how the run ended, and took it. *notice*: the message's id in every attempt."""
+
+    type: ClassVar[str] = "notification.sent"
+    notice: str
+    url: str
+    attempt: int
+    status: int
+
+    @property
+    def subject(self) -> str:
+        return self.notice
+
+
+@dataclass(slots=True, kw_only=True)
+class NotificationFailed(Event):
+    """
+    Somebody could not be told how the run ended; the next attempt is due at *due_at*, None: there is none.
+
+    *status* of the answer, where there was one.
+    """
+
+    type: ClassVar[str] = "notification.failed"
+    notice: str
+    url: str
+    attempt: int
+    status: int | None
+    error: str
+    due_at: int | None
+
+    @property
+    def subject(self) -> str:
+        return self.notice
 
 
 # --- steps -----------------------------------------------------------------------------------
@@ -478,6 +519,15 @@ class OperatorDecided(JobEvent):
     type: ClassVar[str] = "operator.decided"
     approved: bool
     chosen: list[Any] = field(default_factory=list)
+    who: str | None = None
+    why: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class OperatorRenotified(Event):
+    """A person wants everybody told once more how the run ended."""
+
+    type: ClassVar[str] = "operator.renotified"
     who: str | None = None
     why: str | None = None
 

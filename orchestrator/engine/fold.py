@@ -7,10 +7,11 @@ Rule 2: what an event needs in order to be folded is in the event; settings that
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import events as e
-from orchestrator.engine.state import Instance, Job, JobStatus, Key, RunState, StepState, StepStatus
+from orchestrator.engine.state import Instance, Job, JobStatus, Key, Notice, RunState, StepState, StepStatus
 
 SAFETY_NET = 60_000_000
 """A job that is being collected is looked at again after this, should the process forget it; microseconds."""
@@ -54,6 +55,7 @@ def _created(event: e.RunCreated) -> RunState:
         group_limit=event.group_limit,
         parent=event.parent,
         trigger=event.trigger,
+        notify=event.notify,
     )
 
 
@@ -81,6 +83,8 @@ def _run_retried(state: RunState, event: e.RunRetried) -> None:
     state.status, state.finished_at, state.deadline_at = "running", None, event.deadline_at
     state.outputs, state.error, state.cancelling, state.halting = None, None, None, False
     state.parent = event.parent or state.parent
+    # Of the end that was none nobody is told any more.
+    state.notices = {}
     returned = [id for id, step in state.steps.items() if step.status != "succeeded" or id in event.again]
     for id in returned:
         digests = state.own_step(id).digests
@@ -108,14 +112,48 @@ def _forget_results(state: RunState, key: Key) -> None:
 
 def _run_succeeded(state: RunState, event: e.RunSucceeded) -> None:
     state.status, state.finished_at, state.outputs = "succeeded", event.at, event.outputs
+    _owe_notices(state, event.at)
 
 
 def _run_failed(state: RunState, event: e.RunFailed) -> None:
     state.status, state.finished_at, state.error = "failed", event.at, event.error
+    _owe_notices(state, event.at)
 
 
 def _run_cancelled(state: RunState, event: e.RunCancelled) -> None:
     state.status, state.finished_at = "cancelled", event.at
+    _owe_notices(state, event.at)
+
+
+def _owe_notices(state: RunState, at: int) -> None:
+    """Let everybody be told who wants to be told of this end."""
+    run, version = state.id.partition("_")[2], state.version + 1
+    owed = [
+        Notice(f"ntc_{run}_{version}_{place}", target["url"], target["secret"], due_at=at)
+        for place, target in enumerate(state.notify)
+        if state.status in target["on"]
+    ]
+    state.notices = {notice.id: notice for notice in owed}
+
+
+def _notification_sent(state: RunState, event: e.NotificationSent) -> None:
+    _put_notice(state, event.notice, attempts=event.attempt, due_at=None, delivered_at=event.at, error=None)
+
+
+def _notification_failed(state: RunState, event: e.NotificationFailed) -> None:
+    _put_notice(state, event.notice, attempts=event.attempt, due_at=event.due_at, error=event.error)
+
+
+def _put_notice(state: RunState, id: str, **changes: Any) -> None:
+    if id in state.notices:
+        state.notices = {**state.notices, id: replace(state.notices[id], **changes)}
+
+
+def _renotified(state: RunState, event: e.OperatorRenotified) -> None:
+    state.notices = {
+        id: replace(notice, attempts=0, due_at=event.at, delivered_at=None, error=None)
+        for id, notice in state.notices.items()
+    }
 
 
 # --- steps -----------------------------------------------------------------------------------
@@ -415,4 +453,7 @@ _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.WatchdogHealed: _nothing,
     e.OperatorResolved: _nothing,
     e.OperatorDecided: _nothing,
+    e.NotificationSent: _notification_sent,
+    e.NotificationFailed: _notification_failed,
+    e.OperatorRenotified: _renotified,
 }

@@ -146,6 +146,28 @@ class Instance:
     finished_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """
+    One message about the run's end, for one receiver.
+
+    *id* is the same in every attempt. *due_at* None: it was delivered, or is given up.
+    """
+
+    id: str
+    url: str
+    secret: str
+    attempts: int = 0
+    due_at: int | None = None
+    delivered_at: int | None = None
+    error: str | None = None
+
+    @property
+    def shown_url(self) -> str:
+        """Its URL without what may let its holder do things."""
+        return self.url.partition("?")[0]
+
+
 @dataclass(slots=True)
 class StepState:
     """
@@ -185,7 +207,8 @@ class RunState:
 
     *version*: how many events were folded. *cancelling*: why nothing is begun any more but
     what asks for it; *halting*: nothing at all. *tasks*: whose a connection's task is.
-    *trigger*: what started it, see `RunCreated`.
+    *trigger*, *notify*: see `RunCreated`. *notices*: who is told of its latest end, and how far that is;
+    replaced, never changed.
     *items*: what each `for_each` gave, *results*: what expressions see of steps that have
     ended; computed when first needed and derived from the rest, so they take no part in
     comparisons.
@@ -203,6 +226,8 @@ class RunState:
     created_at: int
     deadline_at: int
     trigger: dict[str, Any] | None = None
+    notify: list[dict[str, Any]] = field(default_factory=list)
+    notices: dict[str, Notice] = field(default_factory=dict)
     status: RunStatus = "pending"
     version: int = 0
     last_at: int = 0

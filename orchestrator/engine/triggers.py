@@ -34,7 +34,7 @@ class Start(Trigger):
     A run was asked for, with inputs already checked and free of data URIs.
 
     *admitted*: there is a place for it in its group, if it has one. *parent*: the job that it is.
-    *trigger*: see `RunCreated`.
+    *trigger*: see `RunCreated`. *notify*: who is told of the end besides those that the workflow names.
     """
 
     run: str
@@ -43,6 +43,7 @@ class Start(Trigger):
     admitted: bool = True
     parent: str | None = None
     trigger: dict[str, Any] | None = None
+    notify: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +77,27 @@ class Healed(Trigger):
 
     problems: Sequence[str] = ()
     jobs: Sequence[str] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Told(Trigger):
+    """
+    Somebody was told how the run ended; *error* None: they took it.
+
+    *retry_after_s*: what they ask for before the next attempt.
+    """
+
+    notice: str
+    status: int | None = None
+    error: str | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class TellAgain(Asked):
+    """A person wants everybody told once more how the run ended."""
+
+    comment: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,11 +10,12 @@ import orjson
 from orchestrator import ids
 from orchestrator.clock import Clock
 from orchestrator.definition.inputs import check_inputs
-from orchestrator.definition.workflow import Workflow
+from orchestrator.definition.workflow import Notify, Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.state import RETRIABLE, Instance, RunState
 from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
 from orchestrator.operations.files import TakeFile, take_files
+from orchestrator.operations.notices import check_targets
 from orchestrator.operations.workflows import Library
 from orchestrator.store.rows import IdempotencyKey, Settled
 from orchestrator.store.views import Views
@@ -91,18 +92,28 @@ class Runs:
         *,
         run: str | None = None,
         parent: str | None = None,
+        notify: Sequence[Notify] = (),
     ) -> Started:
         """
         Start a run, durably.
 
         Shape:   with *key*, the same call again gives the same run. *run* is its id where the caller
-                 makes that; *parent* the job of another run that it is.
+                 makes that; *parent* the job of another run that it is. *notify*: who is told of its end
+                 besides those that the workflow names.
         Errors:  NotFound (workflow), InvalidInput with every problem, WrongState (the key came
                  with another body before).
         """
-        definition, idempotency = self._library.get(workflow), _key(key, workflow, inputs, labels)
+        definition = self._library.get(workflow)
+        check_targets(notify, self._library.secrets)
+        targets = [one.to_json() for one in notify]
         return await self._start(
-            run or self._new_id(), definition, inputs, idempotency, labels=dict(labels or {}), parent=parent
+            run or self._new_id(),
+            definition,
+            inputs,
+            _key(key, workflow, inputs, labels, targets),
+            labels=dict(labels or {}),
+            parent=parent,
+            notify=targets,
         )
 
     async def trigger(self, workflow: Workflow, inputs: Mapping[str, Any], cause: Cause) -> Started:
@@ -183,6 +194,19 @@ class Runs:
         lost = {key[0] for key, instance in before.instances.items() if _is_lost(instance, after)}
         return Retried(after, [step for step in before.steps if step in lost])
 
+    async def renotify(self, run: str, comment: str | None = None) -> RunState:
+        """
+        Let everybody be told once more how a run ended.
+
+        Errors:  NotFound; WrongState when it has not ended, or there is nobody to tell.
+        """
+        state = await self.get(run)
+        if not state.has_ended:
+            raise WrongState(f"{run} is {state.status}: it has no end yet that anybody could be told of")
+        if not state.notices:
+            raise WrongState(f"nobody is to be told that {run} {state.status}")
+        return await self._driver.handle(run, t.TellAgain, comment=comment)
+
     async def get(self, run: str) -> RunState:
         """Return a run as it is now. Errors: NotFound."""
         if await self._views.run(run) is None:
@@ -196,9 +220,14 @@ def _is_lost(was: Instance, after: RunState) -> bool:
 
 
 def _key(
-    key: str | None, workflow: str, inputs: Mapping[str, Any], labels: Mapping[str, str] | None
+    key: str | None,
+    workflow: str,
+    inputs: Mapping[str, Any],
+    labels: Mapping[str, str] | None,
+    notify: Sequence[Mapping[str, Any]] = (),
 ) -> IdempotencyKey | None:
     if key is None:
         return None
-    body = orjson.dumps([workflow, inputs, labels or {}], option=orjson.OPT_SORT_KEYS)
+    told = [notify] if notify else []
+    body = orjson.dumps([workflow, inputs, labels or {}, *told], option=orjson.OPT_SORT_KEYS)
     return IdempotencyKey(key=key, body_digest=sha256(body).hexdigest())

@@ -8,7 +8,7 @@ import orjson
 
 from orchestrator import cron
 from orchestrator.definition.workflow import CORE, ScheduleTrigger, Step, Workflow
-from orchestrator.engine.state import Instance, Job, RunState, StepState
+from orchestrator.engine.state import Instance, Job, Notice, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
 from orchestrator.operations.questions import asks, question
@@ -54,7 +54,22 @@ def run(state: RunState, workflow: Workflow) -> Object:
         "started_at": rfc3339(state.started_at),
         "finished_at": rfc3339(state.finished_at),
         "credits": _credits(state),
+        "notifications": [notification(notice) for notice in state.notices.values()],
         "steps": [entry for step in workflow.steps.values() for entry in _steps(state, step)],
+    }
+
+
+def notification(notice: Notice) -> Object:
+    """Return who was or is to be told how a run ended."""
+    ended = "delivered" if notice.delivered_at is not None else "given_up"
+    return {
+        "id": notice.id,
+        "url": notice.shown_url,
+        "status": "due" if notice.due_at is not None else ended,
+        "attempts": notice.attempts,
+        "delivered_at": rfc3339(notice.delivered_at),
+        "next_attempt_at": rfc3339(notice.due_at),
+        "error": notice.error,
     }
 
 

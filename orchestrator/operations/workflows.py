@@ -151,6 +151,11 @@ class Library:
         )
         return found
 
+    @property
+    def secrets(self) -> Secrets | None:
+        """What definitions may know of the configured secrets; None where nobody has told."""
+        return self._secrets
+
     def check(self, text: str) -> Sequence[Problem]:
         """Return everything wrong with a definition that is in no file yet; nothing is kept."""
         others = self._found.signatures

@@ -53,12 +53,21 @@ class _Line:
     served: set[str] = field(default_factory=set)
 
 
+class Notices(Protocol):
+    """Tells others how a run ended, unless that is being done already."""
+
+    def wake(self, run: str) -> None: ...
+
+
 class Scheduler:
     """
     One loop; `nudge` it when something is due sooner than it knows.
 
     *rest_s*: how long it may rest after many rounds in which nothing happened, rather than `IDLE_S`.
+    `notices` is set once, by whoever joins the parts.
     """
+
+    notices: Notices
 
     def __init__(
         self,
@@ -114,6 +123,9 @@ class Scheduler:
             crowded |= await self._submits(connection, now)
         for run in await self._store.due_runs(now=now, limit=100):
             self._worker.post(run, t.RunOverdue)
+        if not self._worker.stopping:
+            for run in await self._store.due_notices(now=now, limit=100):
+                self.notices.wake(run)
         for run in await self._store.admissible():
             self._worker.post(run, t.Admitted)
         is_quiet = not was_nudged and not any(line.served for line in self._lines.values())

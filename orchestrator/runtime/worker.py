@@ -64,6 +64,7 @@ _ASKED = (t.Start, t.CancelAsked, t.Asked)
 """What somebody asks for who is told how it went, and can ask again."""
 
 _ENDS = (e.RunSucceeded, e.RunFailed, e.RunCancelled)
+_WAKING = (*_ENDS, e.NotificationFailed, e.OperatorRenotified)
 
 TOGETHER = 100
 """How many triggers of a run are decided in one go, while other runs and heartbeats wait for the loop."""
@@ -388,6 +389,8 @@ class Worker:
         for job_id, _ in batch.wakes:
             if job_id in self.run_of:
                 self.performer.wake(self.run_of[job_id], job_id)
+        if state.notices and any(type(event) in _WAKING for event in batch.events):
+            self.performer.freed()  # The scheduler has others told.
         if any(hold.in_line and not hold.amount for hold in batch.holds):
             self.performer.freed()  # A place in a group: the scheduler asks who is next.
 

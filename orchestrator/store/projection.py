@@ -2,6 +2,7 @@
 
 import orjson
 
+from orchestrator.engine.notices import next_due
 from orchestrator.engine.state import Job, RunState
 from orchestrator.store.rows import JobRow, Lane, RunRow
 
@@ -21,9 +22,15 @@ def run_row(state: RunState) -> RunRow:
         created_at=state.created_at,
         started_at=state.started_at,
         finished_at=state.finished_at,
-        wake_at=None if state.has_ended or state.halting else state.deadline_at,
+        wake_at=_wake_at(state),
         waits_for=state.waits_for,
     )
+
+
+def _wake_at(state: RunState) -> int | None:
+    if state.has_ended:
+        return next_due(state.notices)
+    return None if state.halting else state.deadline_at
 
 
 def job_row(run: str, job: Job) -> JobRow:

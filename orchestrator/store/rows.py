@@ -25,7 +25,7 @@ class RunRow:
     One run, as lists and pages show it. JSON columns hold JSON text.
 
     *version* is the stream's after the events of the same append.
-    *wake_at* is the run's own deadline while it is open, None once it has ended.
+    *wake_at* is the run's own deadline while it is open; once it has ended, when somebody is told of that.
     *waits_for*: the resource of which it needs a place before it may go on.
     """
 

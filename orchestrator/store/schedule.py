@@ -35,6 +35,10 @@ class Schedule(Protocol):
         """Return open runs whose own deadline has come."""
         ...
 
+    async def due_notices(self, *, now: int, limit: int) -> Sequence[str]:
+        """Return runs that have ended, and of whose end somebody is to be told by now."""
+        ...
+
     async def admissible(self) -> Sequence[str]:
         """Return, of each resource that runs wait for and that has room, the run that has waited longest."""
         ...
@@ -48,7 +52,7 @@ class Schedule(Protocol):
         ...
 
     async def postpone(self, job: str, wake_at: int | None) -> None:
-        """Move a job's wake-up without an event: nothing had changed. None: never again."""
+        """Move the wake-up of a job or a run without an event: nothing had changed. None: never again."""
         ...
 
     async def hurry(self, connection: str, now: int) -> None:

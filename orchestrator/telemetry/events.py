@@ -61,6 +61,12 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("library.logged", "info", "library message", "A library's line, at the library's level."),
     ("login.failed", "warning", "reason retry_in_s", "No access token from the provider."),
     ("loop.failed", "error", "loop", "A background loop died; the server stops."),
+    (
+        "notification.broke",
+        "error",
+        "",
+        "A bug: telling of a run's end raised; its row brings it back.",
+    ),
     ("notification.failed", "warning", "host reason retry_in_s", "A run's end was not heard."),
     ("notification.sent", "info", "host status", "A run's end has been told."),
     (

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from aiohttp import web
 from pydantic import Field
 
+from orchestrator.definition.workflow import EndStatus, Notify
 from orchestrator.engine.state import RunState, RunStatus
 from orchestrator.errors import InputProblem, InvalidInput
 from orchestrator.operations import export as exports
@@ -21,12 +22,25 @@ _LabelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")
 _LabelValue = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
+class Target(bodies.Body):
+    """One of `notify` of `POST /runs`; a text alone is its URL."""
+
+    url: str = Field(min_length=1, max_length=2000)
+    secret: str = Field(default="notify", max_length=100)
+    on: list[EndStatus] = Field(default_factory=lambda: list(get_args(EndStatus)), min_length=1)
+
+    def notify(self) -> Notify:
+        """Return it as definitions have it."""
+        return Notify(url=self.url, secret=self.secret, statuses=frozenset(self.on))
+
+
 class StartRun(bodies.Body):
     """The body of `POST /runs`."""
 
     workflow: str = Field(min_length=1, max_length=255)
     inputs: dict[str, Any] = Field(default_factory=dict)
     labels: dict[_LabelName, _LabelValue] = Field(default_factory=dict, max_length=50)
+    notify: list[str | Target] = Field(default_factory=list, max_length=20)
     dry_run: bool = False
 
 
@@ -34,6 +48,12 @@ class CancelRun(bodies.Body):
     """The body of `POST /runs/{id}/cancel`, which may be left out."""
 
     reason: str | None = Field(default=None, max_length=1000)
+
+
+class Renotify(bodies.Body):
+    """The body of `POST /runs/{id}/renotify`, which may be left out."""
+
+    comment: str | None = Field(default=None, max_length=1000)
 
 
 class RetryRun(bodies.Body):
@@ -53,7 +73,8 @@ async def start(request: web.Request) -> web.Response:
     body = await bodies.read(request, StartRun, bytes_max=deps.run_bytes_max)
     if body.dry_run:
         return json_reply(await deps.dry_runs.look(body.workflow, body.inputs, body.labels))
-    started = await deps.runs.start(body.workflow, body.inputs, body.labels, key)
+    notify = [Notify(url=one) if isinstance(one, str) else one.notify() for one in body.notify]
+    started = await deps.runs.start(body.workflow, body.inputs, body.labels, key, notify=notify)
     shown = await _show(deps, started.state)
     location = f"{PREFIX}/runs/{started.state.id}"
     return json_reply(shown, status=201 if started.is_new else 200, headers={"Location": location})
@@ -116,6 +137,14 @@ async def retry(request: web.Request) -> web.Response:
     return json_reply({**shown, "paid_again": list(retried.paid_again)}, status=202)
 
 
+async def renotify(request: web.Request) -> web.Response:
+    """Let everybody be told once more how a run ended: 202 with the run."""
+    deps = request.app[DEPS]
+    body = await bodies.read(request, Renotify, optional=True)
+    state = await deps.runs.renotify(request.match_info["run"], body.comment)
+    return json_reply(await _show(deps, state), status=202)
+
+
 async def _show(deps: Deps, state: RunState) -> shapes.Object:
     return shapes.run(state, await deps.plans.workflow(state.digest, deps.log.definition))
 
@@ -142,4 +171,5 @@ ROUTES = (
     web.get(f"{PREFIX}/runs/{{run}}", show),
     web.post(f"{PREFIX}/runs/{{run}}/cancel", cancel),
     web.post(f"{PREFIX}/runs/{{run}}/retry", retry),
+    web.post(f"{PREFIX}/runs/{{run}}/renotify", renotify),
 )

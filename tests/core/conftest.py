@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ class Seen:
         return json.loads(self.body)
 
 
-Act = Callable[[Seen], web.Response | None]
+Act = Callable[[Seen], web.Response | Awaitable[web.Response] | None]
 """What the service does with a request; None: it hangs up without a word."""
 
 
@@ -225,6 +225,8 @@ class Service:
         self.seen.append(seen)
         act = self.acts.get(request.path)
         answer = act(seen) if act is not None else web.Response(status=404, text="nothing is here")
+        if isinstance(answer, Awaitable):
+            answer = await answer
         if answer is None:
             assert request.transport is not None
             request.transport.abort()

@@ -53,6 +53,21 @@ async def test_a_run_is_due_at_its_own_deadline(store: SqliteStore, append: Call
     assert await store.due_runs(now=99, limit=1) == ["run_002"]
 
 
+async def test_of_a_run_that_has_ended_somebody_may_be_told(
+    store: SqliteStore, append: Callable[..., Append]
+) -> None:
+    for n, (wake_at, finished_at) in enumerate(((30, 9), (10, 9), (None, 9), (10, None)), 1):
+        await store.append(append(n, wake_at=wake_at, finished_at=finished_at))
+
+    assert await store.due_notices(now=20, limit=10) == ["run_002"]
+    assert await store.due_runs(now=20, limit=10) == ["run_004"]
+
+    await store.postpone("run_002", 40)
+    await store.postpone("run_003", 40)
+
+    assert await store.due_notices(now=50, limit=10) == ["run_001", "run_002"]
+
+
 async def test_the_next_wake_is_the_earliest_of_all(with_jobs: Callable[..., Any]) -> None:
     schedule = await with_jobs(
         {"lane": "submit", "wake_at": 10},

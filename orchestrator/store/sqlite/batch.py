@@ -248,7 +248,10 @@ def _postpone(db: sqlite3.Connection, postponed: Sequence[tuple[str, int | None]
     if postponed:
         # Through a dict, because of two rows for one job UPDATE … FROM takes either.
         rows = list(dict(postponed).items())
+        runs = [row for row in rows if row[0].startswith("run_")]
         db.execute(_SQL["postpone"], (orjson.dumps(rows).decode(),))
+        if runs:
+            db.execute(_SQL["postpone_runs"], (orjson.dumps(runs).decode(),))
 
 
 def _put_connections(

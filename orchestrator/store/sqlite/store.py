@@ -286,6 +286,9 @@ class SqliteStore:
     async def due_runs(self, *, now: int, limit: int) -> Sequence[str]:
         return [run for (run,) in await self._read("due_runs", now=now, limit=limit)]
 
+    async def due_notices(self, *, now: int, limit: int) -> Sequence[str]:
+        return [run for (run,) in await self._read("due_notices", now=now, limit=limit)]
+
     async def admissible(self) -> Sequence[str]:
         return [run for (run,) in await self._read("admissible")]
 

@@ -118,6 +118,12 @@ UPDATE jobs SET wake_at = p.value ->> 1
 FROM json_each(?) AS p
 WHERE jobs.id = p.value ->> 0 AND jobs.wake_at IS NOT NULL;
 
+-- name: postpone_runs
+-- Likewise for runs.
+UPDATE runs SET wake_at = p.value ->> 1
+FROM json_each(?) AS p
+WHERE runs.id = p.value ->> 0 AND runs.wake_at IS NOT NULL;
+
 -- name: hurry
 -- Each row of the argument: connection, now. A first attempt waits only because it was refused for now.
 UPDATE jobs SET wake_at = h.value ->> 1
@@ -400,7 +406,10 @@ WHERE r.n = :run AND j.connection = :connection AND j.lane = 'look' AND j.wake_a
 ORDER BY j.wake_at LIMIT :limit;
 
 -- name: due_runs
-SELECT id FROM runs WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit;
+SELECT id FROM runs WHERE wake_at <= :now AND finished_at IS NULL ORDER BY wake_at LIMIT :limit;
+
+-- name: due_notices
+SELECT id FROM runs WHERE wake_at <= :now AND finished_at IS NOT NULL ORDER BY wake_at LIMIT :limit;
 
 -- name: admissible
 -- Of each resource that is waited for and has room, the run that has waited longest.
