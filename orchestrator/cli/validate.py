@@ -11,6 +11,7 @@ from orchestrator.cli.trouble import FAILED, Trouble
 from orchestrator.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
+    from orchestrator.definition.catalog import Secrets
     from orchestrator.providers.base import Connector
     from orchestrator.providers.registry import Kind
     from orchestrator.settings import Settings
@@ -41,10 +42,7 @@ def validate(
     from orchestrator.settings import load
 
     settings = load(config, os.environ)
-    # Without any settings nobody can say which secrets there will be.
-    is_configured = settings.providers or settings.secrets
-    secrets = workflows.known_secrets(settings.secrets) if is_configured else None
-    found = workflows.read(paths, catalog(connected(settings)), secrets)
+    found = workflows.read(paths, catalog(connected(settings)), known_secrets(settings))
     if not found.workflows and not found.problems:
         # Nothing was checked, which a pipeline must not take for "all is well".
         places = ", ".join(map(str, paths))
@@ -79,6 +77,14 @@ def summary(problems: Any, good: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return `1 error`, `2 errors`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def known_secrets(settings: "Settings") -> "Secrets | None":
+    """Return the secrets of *settings*; without any settings nobody can say which there will be."""
+    from orchestrator.operations import workflows
+
+    is_configured = settings.providers or settings.secrets
+    return workflows.known_secrets(settings.secrets) if is_configured else None
 
 
 def any_account() -> dict[str, "Connector"]:

@@ -1,12 +1,14 @@
 """`orchestrator workflows`: what runs can be started of on the server."""
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from orchestrator.cli.client import Client, part, with_client
-from orchestrator.cli.options import json_option
+from orchestrator.cli.options import config_option, json_option
 
 
 @click.group()
@@ -29,6 +31,25 @@ def list_workflows(client: Client, as_json: bool) -> None:
     render.show_list(
         ("name", "steps", "next run", "description"), rows, "the server's workflows folder holds none"
     )
+
+
+@workflows.command()
+@config_option
+def schema(config: Path | None) -> None:
+    """
+    Print the JSON Schema of workflow files, for editors.
+
+    It knows the connections of the settings with all their operations; where these have none, every kind of
+    provider counts as a connection of its own name. No server is needed.
+    """
+    from orchestrator.cli.render import print_json
+    from orchestrator.cli.validate import connected, known_secrets
+    from orchestrator.definition.editor_schema import editor_schema
+    from orchestrator.operations.plans import catalog
+    from orchestrator.settings import load
+
+    settings = load(config, os.environ)
+    print_json(editor_schema(catalog(connected(settings)), known_secrets(settings)))
 
 
 @workflows.command()

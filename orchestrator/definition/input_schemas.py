@@ -32,7 +32,7 @@ _MEANT = {
 }  # fmt: skip
 """What other languages call the types."""
 
-_FORMATS = (
+FORMATS = (
     "image", "date-time", "date", "time", "duration", "email", "idn-email", "hostname", "idn-hostname",
     "ipv4", "ipv6", "uri", "uri-reference", "iri", "iri-reference", "uri-template", "uuid", "json-pointer",
     "relative-json-pointer", "regex",
@@ -269,8 +269,8 @@ def _check_keywords(schema: dict[str, Any], path: Path, report: Report) -> None:
             hint = did_you_mean(key, _KEYWORDS) if closest(key, _KEYWORDS) else None
             message = f"JSON Schema knows no {quoted(key)}; it has no effect"
             report.at_key((*path, key), message, hint, "warning")
-    if isinstance(name := schema.get("format"), str) and name not in _FORMATS:
-        hint = did_you_mean(name, _FORMATS) if closest(name, _FORMATS) else "images have the format 'image'"
+    if isinstance(name := schema.get("format"), str) and name not in FORMATS:
+        hint = did_you_mean(name, FORMATS) if closest(name, FORMATS) else "images have the format 'image'"
         message = f"JSON Schema knows no format {quoted(name)}; it has no effect"
         report.at_value((*path, "format"), message, hint, "warning")
     if isinstance(default := schema.get("default"), str) and "${{" in default:

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from orchestrator.definition.catalog import Catalog, Secrets
 from orchestrator.definition.children import Signatures
+from orchestrator.definition.editor_schema import editor_schema
 from orchestrator.definition.loader import load, survey
 from orchestrator.definition.workflow import Workflow
 from orchestrator.errors import NotFound, Problem
@@ -127,6 +129,7 @@ class Library:
 
     def __init__(self, paths: Sequence[Path], catalog: Catalog, secrets: Secrets | None = None) -> None:
         self.catalog, self._secrets = catalog, secrets
+        self._schema: dict[str, Any] | None = None
         self._paths = paths
         self._found = Found({}, {}, (), {})
 
@@ -160,6 +163,12 @@ class Library:
         """Return everything wrong with a definition that is in no file yet; nothing is kept."""
         others = self._found.signatures
         return load(text, file="", catalog=self.catalog, secrets=self._secrets, others=others).problems
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a workflow, for editors."""
+        if self._schema is None:
+            self._schema = editor_schema(self.catalog, self._secrets)
+        return self._schema
 
     def get(self, name: str) -> Workflow:
         """Return a workflow. Errors: NotFound, naming those there are."""

@@ -206,13 +206,21 @@ _WHICH_FORM = Discriminator(
     custom_error_message="an image is an http(s) URL, a data URI, or an artifact (artifact:sha256:…)",
 )
 
-_IMAGE_SCHEMA = {
+_IMAGE_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "string"},
         {"type": "object", "properties": {"digest": {"type": "string"}}, "required": ["digest"]},
     ],
     "format": "image",
     "description": "An image: URL, data URI, artifact, or uploaded file.",
+}
+
+_IMAGE_OR_FILE_SCHEMA = {
+    **_IMAGE_SCHEMA,
+    "anyOf": [
+        *_IMAGE_SCHEMA["anyOf"],
+        {"type": "object", "properties": {"file_id": {"type": "string"}}, "required": ["file_id"]},
+    ],
 }
 
 Image = Annotated[
@@ -225,7 +233,7 @@ Image = Annotated[
 ImageOrFile = Annotated[
     Annotated[str, Tag("text")] | Annotated[ArtifactRef, Tag("artifact")] | Annotated[FileRef, Tag("file")],
     _WHICH_FORM,
-    WithJsonSchema(_IMAGE_SCHEMA),
+    WithJsonSchema(_IMAGE_OR_FILE_SCHEMA),
 ]
 """Likewise, or `{file_id: …}` of a file that the provider already holds."""
 

@@ -31,6 +31,11 @@ def _shown(deps: Deps, workflow: Workflow) -> shapes.Object:
     return shown | {"file": None if file is None else file.name}
 
 
+async def schema(request: web.Request) -> web.Response:
+    """Return the JSON Schema of a workflow that uses the configured connections, for editors."""
+    return json_reply(request.app[DEPS].library.schema())
+
+
 async def validate(request: web.Request) -> web.Response:
     """Check YAML that is the whole body; nothing is kept."""
     data = await request.read()
@@ -59,5 +64,6 @@ ROUTES = (
     web.get(f"{PREFIX}/workflows", index),
     web.post(f"{PREFIX}/workflows/validate", validate),
     web.post(f"{PREFIX}/workflows/reload", reload),
+    web.get(f"{PREFIX}/workflows/schema", schema),
     web.get(f"{PREFIX}/workflows/{{name}}", show),
 )
