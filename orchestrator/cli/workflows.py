@@ -1,7 +1,7 @@
 """`orchestrator workflows`: what runs can be started of on the server."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,10 @@ def list_workflows(client: Client, as_json: bool) -> None:
     if as_json:
         render.print_json(items)
         return
-    rows = [(item["name"], str(len(item["steps"])), _next(item), item["description"]) for item in items]
+    rows = [
+        (item["name"], str(len(item["steps"])), _next(item), " ".join(item["description"].split()))
+        for item in items
+    ]
     render.show_list(
         ("name", "steps", "next run", "description"), rows, "the server's workflows folder holds none"
     )
@@ -64,25 +67,9 @@ def show(client: Client, name: str, as_json: bool) -> None:
     if as_json:
         render.print_json(item)
         return
-    out = render.console()
-    facts = ("name", "description", "file", "digest")
-    out.print(render.pairs((fact, item.get(fact)) for fact in facts))
-    inputs = [
-        (key, "required" if key in item["required"] else "", schema) for key, schema in item["inputs"].items()
-    ]
-    steps = [
-        (step["id"], step["uses"], ", ".join(step["needs"]), "for each" if step["for_each"] else "")
-        for step in item["steps"]
-    ]
-    out.print()
-    out.print(render.table(("input", "", "schema"), inputs))
-    out.print()
-    out.print(render.table(("step", "uses", "needs", ""), steps))
-    out.print()
-    out.print(render.pairs([("outputs", ", ".join(item["outputs"]))]))
-    if started_by := list(_triggers(item)):
-        out.print()
-        out.print(render.table(("started by", "", "next"), started_by))
+    from orchestrator.cli import workflow_view
+
+    workflow_view.show(item, render.console())
 
 
 def _next(item: Mapping[str, Any]) -> str:
@@ -91,23 +78,3 @@ def _next(item: Mapping[str, Any]) -> str:
 
     instants = [schedule["next_at"] for schedule in item["triggers"]["schedules"] if schedule["next_at"]]
     return render.local(min(instants, default=None))
-
-
-def _triggers(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield what starts runs besides people: kind, what exactly, and the next time where that is known."""
-    from orchestrator.cli import render
-
-    triggers = item["triggers"]
-    webhook = triggers["webhook"]
-    if webhook is not None:
-        verified = f"verified by {webhook['scheme']}" if webhook["scheme"] else "from anybody"
-        yield "webhook", f"POST {webhook['path']} {verified}", ""
-    for schedule in triggers["schedules"]:
-        missed = "; one run for what was missed" if schedule["missed"] == "run_once" else ""
-        yield (
-            "schedule",
-            f"{schedule['cron']} {schedule['timezone']}{missed}",
-            render.local(schedule["next_at"]),
-        )
-    for run in triggers["runs"]:
-        yield "run", f"of {run['workflow']}: {', '.join(run['statuses'])}", ""

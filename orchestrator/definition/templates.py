@@ -242,6 +242,11 @@ class ExpressionCondition:
         return self.expression.steps
 
     @property
+    def source(self) -> str:
+        """What its author wrote, without `${{ }}`."""
+        return self.expression.source
+
+    @property
     def uses(self) -> tuple[Use, ...]:
         """The one expression that it is."""
         return (Use(self.expression, (), self.offset, True),)

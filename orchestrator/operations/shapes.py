@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from orchestrator import cron
-from orchestrator.definition.workflow import CORE, ScheduleTrigger, Step, Workflow
+from orchestrator.definition.templates import ExpressionCondition, TemplateValue
+from orchestrator.definition.workflow import CORE, Condition, ScheduleTrigger, Step, Value, Workflow
 from orchestrator.engine.state import Instance, Job, Notice, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
@@ -274,12 +275,27 @@ def workflow(definition: Workflow, now: int) -> Object:
                 "uses": f"{step.connection}/{step.operation}",
                 "needs": sorted(step.needs),
                 "for_each": step.for_each is not None,
+                "max_parallel": step.max_parallel if step.for_each is not None else None,
+                "if": _written(step.condition),
             }
             for step in definition.steps.values()
         ],
         "outputs": sorted(definition.outputs),
+        "timeout_s": definition.timeout_s,
+        "budget": dict(definition.budget),
+        "concurrency": None
+        if definition.concurrency is None
+        else {"group": _written(definition.concurrency.group), "limit": definition.concurrency.limit},
+        "notify": [{"url": each.url, "on": sorted(each.statuses)} for each in definition.notify],
         "triggers": triggers(definition, now),
     }
+
+
+def _written(value: Value | Condition | None) -> Any:
+    """Return a value or a condition as its author wrote it."""
+    if isinstance(value, ExpressionCondition):
+        return value.source
+    return value.template if isinstance(value, TemplateValue) else None
 
 
 def triggers(definition: Workflow, now: int) -> Object:

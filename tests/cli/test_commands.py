@@ -53,6 +53,10 @@ SHOOT: dict[str, Any] = {
     "required": ["photos"],
     "steps": [{"id": "model", "uses": "pizi/create_model", "needs": [], "for_each": False}],
     "outputs": ["images"],
+    "timeout_s": 86400.0,
+    "budget": {},
+    "concurrency": None,
+    "notify": [],
     "triggers": {
         "webhook": {"path": "/hooks/shoot", "scheme": "standard", "inputs": ["photos"]},
         "schedules": [
@@ -379,8 +383,8 @@ def test_a_workflow_is_shown_with_inputs_and_steps(call: Any, stage: Any, answer
 
     done = call("workflows", "show", "shoot", "--server", stage.url)
 
-    assert 'photos  required  {"type": "array"' in done.stdout
-    assert "model  pizi/create_model" in done.stdout
+    assert "photos  required  list of texts" in done.stdout
+    assert "●  model  pizi/create_model" in done.stdout
     assert done.exit_code == 0
 
 

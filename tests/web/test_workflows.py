@@ -118,3 +118,24 @@ async def test_a_file_that_is_broken_now_leaves_what_was_read_before_in_use(
 
     assert len((await answer.json())["problems"]) == 1
     assert (await client.get("/api/v1/workflows/portrait")).status == 200
+
+
+async def test_the_schema_for_editors_knows_the_connections(client: Client) -> None:
+    answer = await client.get("/api/v1/workflows/schema")
+
+    schema = await answer.json()
+    uses = [form["const"] for form in schema["$defs"]["step"]["properties"]["uses"]["anyOf"]]
+    assert answer.status == 200
+    assert {"pizi/create_model", "core/sleep"} <= set(uses)
+
+
+async def test_a_workflow_tells_what_holds_for_its_runs(client: Client, shelf: Path) -> None:
+    more = "timeout: 2h\nconcurrency: {group: 'x-${{ inputs.title }}', limit: 3}\n"
+    (shelf / "portrait.yaml").write_text((shelf / "portrait.yaml").read_text() + more)
+    await client.post("/api/v1/workflows/reload")
+
+    shown = await (await client.get("/api/v1/workflows/portrait")).json()
+
+    assert (shown["timeout_s"], shown["budget"], shown["notify"]) == (7200, {}, [])
+    assert shown["concurrency"] == {"group": "x-${{ inputs.title }}", "limit": 3}
+    assert (shown["steps"][0]["if"], shown["steps"][0]["max_parallel"]) == (None, None)
