@@ -49,7 +49,7 @@ OF_ANSWER: Mapping[str, Type] = {
         {
             "type": "object",
             "properties": {
-                "status": {"type": "integer"},
+                "status": {"type": ["integer", "null"]},
                 "headers": _TEXTS,
                 "json": {},
                 "text": {"type": "string"},

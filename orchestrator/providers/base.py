@@ -386,7 +386,8 @@ def check_params(
         model.model_validate(dict(values))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            path, hidden = _path_in(values, detail["loc"], is_unknown)
+            absent = detail["type"] == "missing"
+            path, hidden = _path_in(values, detail["loc"], is_unknown, absent=absent)
             # A required field that is absent is wrong whatever the unknown values turn out to be,
             # unless it is one form of several that misses it: the unknown value may fit another.
             # the model's own rules across fields are asked below, without what is unknown.
@@ -422,6 +423,9 @@ def _told(found: Sequence[tuple[tuple[str | int, ...], ErrorDetails]]) -> list[P
         kinds = {wanted: None for one in details if (wanted := wording.wanted_kind(one["type"]))}
         # That it is another kind of value says less than what is wrong with it as the kind that it is.
         rest = [one for one in details if wording.wanted_kind(one["type"]) is None]
+        if not rest and any(other[: len(path)] == path and len(other) > len(path) for other in by_path):
+            # One of its forms fits so far that what is inside it could be looked at.
+            continue
         if len(kinds) > 1 and not rest:
             given = wording.kind(details[0]["input"])
             problems[ParamProblem(path, f"must be {wording.either(list(kinds))}, not {given}")] = None
@@ -443,9 +447,13 @@ def _holds_unknown(value: Any, is_unknown: Callable[[Any], bool]) -> bool:
 
 
 def _path_in(
-    values: Any, loc: tuple[int | str, ...], is_unknown: Callable[[Any], bool]
+    values: Any, loc: tuple[int | str, ...], is_unknown: Callable[[Any], bool], *, absent: bool
 ) -> tuple[tuple[str | int, ...], bool]:
-    """Follow pydantic's *loc* through *values*, leaving out the names of union members it contains."""
+    """
+    Follow pydantic's *loc* through *values*, leaving out the names of union members it contains.
+
+    *absent*: what its last part names is not there.
+    """
     path: list[str | int] = []
     at = values
     for part in loc:
@@ -455,7 +463,7 @@ def _path_in(
             if part in at:
                 at = at[part]
                 path.append(part)
-            elif part == loc[-1] and part.isidentifier():
+            elif absent and part == loc[-1]:
                 path.append(part)
         elif isinstance(at, list | tuple) and isinstance(part, int) and part < len(at):
             at = at[part]

@@ -7,10 +7,20 @@ from typing import get_args
 
 import pytest
 
+from orchestrator.core.connector import CoreConnector
+from orchestrator.core.http import Http
 from orchestrator.definition.expressions import compile_expression
 from orchestrator.definition.filters import CONCATENATE, FILTERS, TESTS
+from orchestrator.definition.policies import CONCURRENCY_KEYS, NOTIFY_KEYS
 from orchestrator.definition.reading import DEFAULTS_KEYS, RETRY_KEYS, STEP_KEYS, TOP_KEYS
 from orchestrator.definition.scopes import ROOTS, STATUS_FUNCTIONS
+from orchestrator.definition.triggers import (
+    RUN_KEYS,
+    SCHEDULE_KEYS,
+    TRIGGERS_KEYS,
+    VERIFY_KEYS,
+    WEBHOOK_KEYS,
+)
 from orchestrator.definition.workflow import OnUncertain
 from tests.docs.generate import DOCS
 from tests.docs.reading import first_column, rows
@@ -25,6 +35,14 @@ PAGE = DOCS / "workflows.md"
         ("Steps", STEP_KEYS),
         ("Retries", RETRY_KEYS),
         ("Uncertain submits", get_args(OnUncertain)),
+        ("Operations of our own", [f"core/{name}" for name in CoreConnector().operations]),
+        ("A request of your own", [info.alias or name for name, info in Http.model_fields.items()]),
+        ("Turns", CONCURRENCY_KEYS),
+        ("Triggers", TRIGGERS_KEYS),
+        ("Webhooks", {*WEBHOOK_KEYS, "verify", *VERIFY_KEYS}),
+        ("Schedules", SCHEDULE_KEYS),
+        ("Following runs", RUN_KEYS),
+        ("Notifications", NOTIFY_KEYS),
         ("Expressions", ROOTS),
         ("Conditions", [f"{name}()" for name in STATUS_FUNCTIONS]),
         ("Filters", set(FILTERS) - {CONCATENATE}),
