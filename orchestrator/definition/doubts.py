@@ -1,7 +1,7 @@
 """What a definition may say and hardly means: steps that never run, inputs that nobody reads, …"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from orchestrator.definition import graph
@@ -37,13 +37,18 @@ def check_doubts(draft: Draft, operations: Mapping[str, OperationSpec], report: 
 def _check_reached(
     draft: Draft, operations: Mapping[str, OperationSpec], report: Report, *, is_sound: bool
 ) -> None:
-    behind = _behind(graph.needs(draft.steps))
+    needs = graph.needs(draft.steps)
     for id, step in draft.steps.items():
-        if step.condition is None or not _never_holds(step, step.condition, draft, operations, behind[id]):
+        if step.condition is None:
+            continue
+        behind = _behind(id, needs)
+        if not _never_holds(step, step.condition, draft, operations, behind):
             continue
         path = (*step.path, "if")
-        besides = _besides([o for o in draft.steps if id in behind[o] and _goes_along(draft.steps[o])])
-        if "failure" in step.condition.expression.calls and not _may_fail(behind[id], draft):
+        besides = _besides(
+            [o for o in draft.steps if _goes_along(draft.steps[o]) and id in _behind(o, needs)]
+        )
+        if "failure" in step.condition.expression.calls and not _may_fail(behind, draft):
             why = "failure() is about the steps that it needs, and none of them can make the run fail"
             report.at_value(path, f"this step never runs: {why}{besides}", "add needs: […]")
         elif is_sound:
@@ -58,19 +63,22 @@ def _besides(ids: list[str]) -> str:
     return f"; nor {'does' if len(ids) == 1 else 'do'} {', '.join(ids)}, which need{'s' * (len(ids) == 1)} it"
 
 
-def _behind(needs: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """Return all that each step needs, directly or not."""
-    behind: dict[str, frozenset[str]] = {id: frozenset() for id in needs}
-    for id in graph.in_order(needs):
-        behind[id] = needs[id].union(*(behind[need] for need in needs[id]))
-    return behind
+def _behind(id: str, needs: Mapping[str, frozenset[str]]) -> set[str]:
+    """Return all that a step needs, directly or not."""
+    found: set[str] = set()
+    left = [id]
+    while left:
+        new = needs[left.pop()] - found
+        found |= new
+        left += new
+    return found
 
 
 def _goes_along(step: StepDraft) -> bool:
     return step.condition is None or not step.condition.asks_status
 
 
-def _may_fail(needs: frozenset[str], draft: Draft) -> bool:
+def _may_fail(needs: Set[str], draft: Draft) -> bool:
     return any(not draft.steps[need].continue_on_error for need in needs)
 
 
@@ -79,7 +87,7 @@ def _never_holds(
     condition: ExpressionCondition,
     draft: Draft,
     operations: Mapping[str, OperationSpec],
-    needs: frozenset[str],
+    needs: Set[str],
 ) -> bool:
     status = {"always": True}
     if not _may_fail(needs, draft):

@@ -176,11 +176,11 @@ def test_what_is_looked_up_is_not_copied() -> None:
 def test_a_simple_path_is_evaluated_fast() -> None:
     expression = compile_expression("steps.model.output.uuid")
 
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(1000):
         expression.evaluate(SCOPE)
 
-    assert time.perf_counter() - began < 0.2  # 5 µs each on a quiet machine
+    assert time.process_time() - began < 0.2  # 5 µs each on a quiet machine
 
 
 # --- what it reads ---------------------------------------------------------------------------
@@ -414,11 +414,11 @@ ATTACKS = [
 
 @pytest.mark.parametrize("source", ATTACKS, ids=lambda source: source[:40])
 def test_an_attack_is_refused_in_no_time(source: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
 
     refusal(source)
 
-    assert time.perf_counter() - began < LIMIT_S
+    assert time.process_time() - began < LIMIT_S
 
 
 def test_a_text_that_holds_deep_json_is_refused() -> None:
@@ -438,19 +438,19 @@ def test_a_value_that_is_deeper_than_the_stack_is_refused() -> None:
 
 
 def test_loading_computes_nothing() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
 
     compile_expression("'a' * 10**9")
 
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
     assert SANDBOX.optimized is False  # Constant filters would be computed, however long they take.
 
 
 def test_a_long_chain_of_filters_over_a_long_list_ends_soon() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
 
     assert value("inputs.many" + " | sort" * 15 + " | length") == 20_000
-    assert time.perf_counter() - began < 6
+    assert time.process_time() - began < 6
 
 
 # --- any text at all -------------------------------------------------------------------------

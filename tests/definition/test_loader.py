@@ -371,21 +371,24 @@ def test_many_steps_load_in_reasonable_time(load_text: Load) -> None:
         f"    with: {{image: '${{{{ steps.s{n - 1}.artifacts[0] }}}}', scale: 2}}\n"
         for n in range(1, 300)
     )
-    began = time.perf_counter()
+    began = time.process_time()
 
     loaded = load_text("name: w\nsteps:\n  s0: {uses: pizi/create_model, with: {gender: male}}\n" + steps)
 
     assert list(workflow(loaded).steps) == [f"s{n}" for n in range(300)]
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 MUTANTS = ["", "~", "x", "3", "[]", "{a: 1}", "${{ item }}", "[[1]]", "- 1", "a/b", "[null]", "{type: 3}"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from(MUTANTS)), max_size=4))
-@settings(max_examples=100, deadline=None)
-def test_no_definition_breaks_the_loader(load_text: Load, mutations: list[tuple[int, str]]) -> None:
-    written = (GOLDEN / "every_key.yaml").read_text().splitlines()
+@pytest.mark.parametrize("name", ["every_key", "every_key_of_a_run"])
+@given(mutations=st.lists(st.tuples(st.integers(0, 60), st.sampled_from(MUTANTS)), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_no_definition_breaks_the_loader(
+    load_text: Load, name: str, mutations: list[tuple[int, str]]
+) -> None:
+    written = (GOLDEN / f"{name}.yaml").read_text().splitlines()
     for line, value in mutations:
         at = line % len(written)
         written[at] = re.sub(r":.*", f": {value}", written[at])

@@ -113,12 +113,12 @@ def test_what_is_no_yaml_is_told_with_its_place(
     "bomb", ["[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "a: {" * 50_000]
 )
 def test_deep_nesting_is_refused_in_no_time(bomb: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
 
     with pytest.raises(Unreadable):
         read(bomb)
 
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_an_alias_bomb_stays_small() -> None:
