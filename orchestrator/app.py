@@ -294,7 +294,7 @@ def _join(app: App, store: SqliteStore, folder: Folder, transport: Transport) ->
     scheduler = Scheduler(store, worker, performer, limits, list(app.connectors), clock, app.rest_s)
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
-    notifier = Notifier(worker, store, store, plans, transport, settings.secrets, clock)
+    notifier = Notifier(worker, store, plans, transport, settings.secrets, clock)
     scheduler.notices = notifier
     limits.pauses.on_resume = scheduler.resumed
     files = Files(images, folder)

@@ -104,7 +104,10 @@ def _brief(id: Any) -> str:
 
 
 def _run_created(data: Object, job: Object) -> Words:
-    return f"{plain(data.get('workflow'))} is stored with its inputs", "from here on it survives a crash"
+    what = f"{plain(data.get('workflow'))} is stored with its inputs"
+    if data.get("parent"):
+        return what, f"it is a step of another run, as {plain(data['parent'])}"
+    return what, "from here on it survives a crash"
 
 
 def _run_started(data: Object, job: Object) -> Words:

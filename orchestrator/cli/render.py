@@ -287,7 +287,11 @@ def _running(step: Object) -> str:
     words, whose = WAITS.get(step.get("job_status") or "", "runs"), "provider: "
     if step.get("job_status") == "waiting" and step.get("waiting_for", "its result") != "its result":
         words, whose = f"waits for {plain(step['waiting_for'])}", ""
-    progress = f" ({whose}{plain(step['progress'])})" if step.get("progress") else ""
+    if (step.get("child") or {}).get("run"):
+        words = f"waits for {plain(step['child']['run'])}"
+    child = step.get("child") or {}
+    known = child.get("progress") or step.get("progress")
+    progress = f" ({whose}{plain(known)})" if known else ""
     attempt = f", attempt {step['attempt']}" if (step.get("attempt") or 1) > 1 else ""
     return f"{words}{progress}{attempt}"
 

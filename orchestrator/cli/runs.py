@@ -70,6 +70,7 @@ def show(client: Client, run: str, as_json: bool) -> None:
     about = (
         ("labels", _labels(item)),
         ("started by", render.started_by(item["trigger"])),
+        ("step of", render.plain((item.get("parent") or {}).get("run"))),
         ("error", render.error_text(item["error"])),
     )
     out.print(render.pairs([*facts, *about]))

@@ -11,20 +11,21 @@ from orchestrator.definition.workflow import Notify, Workflow
 from orchestrator.engine.state import RunState
 from orchestrator.errors import InputProblem, InvalidInput
 from orchestrator.operations import shapes
+from orchestrator.operations.relatives import Relatives
 from orchestrator.times import rfc3339
 
 BYTES_MAX = 256 * 1024
 """Of one message."""
 
 
-def message(state: RunState, workflow: Workflow) -> bytes:
+def message(state: RunState, workflow: Workflow, relatives: Relatives) -> bytes:
     """
     Return the body that tells how a run ended.
 
     Shape:   `{"type": "run.<status>", "timestamp", "data"}`, where `data` is the run as the API shows
              it. Where that is too long, `data.left_out` names what is not in it.
     """
-    data = shapes.run(state, workflow)
+    data = shapes.run(state, workflow, relatives)
     del data["notifications"]
     left_out: list[str] = []
     body = _encoded(state, data)

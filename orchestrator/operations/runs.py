@@ -207,6 +207,10 @@ class Runs:
             raise WrongState(f"nobody is to be told that {run} {state.status}")
         return await self._driver.handle(run, t.TellAgain, comment=comment)
 
+    async def state(self, run: str) -> RunState:
+        """Return a run that is known to be there. Errors: NotFound."""
+        return await self._driver.state(run)
+
     async def get(self, run: str) -> RunState:
         """Return a run as it is now. Errors: NotFound."""
         if await self._views.run(run) is None:

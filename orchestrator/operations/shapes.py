@@ -13,6 +13,7 @@ from orchestrator.engine.state import Instance, Job, Notice, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
 from orchestrator.operations.questions import asks, question
+from orchestrator.operations.relatives import Relatives, child_of, progress
 from orchestrator.operations.requests import as_sent
 from orchestrator.operations.usual import Usual
 from orchestrator.store.connections import STREAM
@@ -20,6 +21,8 @@ from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
 
 Object = dict[str, Any]
+
+_NOBODY = Relatives()
 
 
 def run_row(row: RunRow) -> Object:
@@ -39,7 +42,7 @@ def run_row(row: RunRow) -> Object:
     }
 
 
-def run(state: RunState, workflow: Workflow) -> Object:
+def run(state: RunState, workflow: Workflow, relatives: Relatives = _NOBODY) -> Object:
     """Return a run with its steps, one entry an instance."""
     return {
         "id": state.id,
@@ -49,6 +52,7 @@ def run(state: RunState, workflow: Workflow) -> Object:
         "inputs": state.inputs,
         "labels": state.labels,
         "trigger": state.trigger,
+        "parent": None if state.parent is None else {"run": relatives.parent, "job": state.parent},
         "outputs": state.outputs,
         "error": state.error,
         "created_at": rfc3339(state.created_at),
@@ -56,7 +60,7 @@ def run(state: RunState, workflow: Workflow) -> Object:
         "finished_at": rfc3339(state.finished_at),
         "credits": _credits(state),
         "notifications": [notification(notice) for notice in state.notices.values()],
-        "steps": [entry for step in workflow.steps.values() for entry in _steps(state, step)],
+        "steps": [entry for step in workflow.steps.values() for entry in _steps(state, step, relatives)],
     }
 
 
@@ -82,15 +86,16 @@ def _credits(state: RunState) -> dict[str, float]:
     return spent
 
 
-def _steps(state: RunState, step: Step) -> Iterator[Object]:
+def _steps(state: RunState, step: Step, relatives: Relatives) -> Iterator[Object]:
     whole = state.steps.get(step.id) or StepState(step.id)
     if step.for_each is None:
-        yield _instance(state, state.instances.get((step.id, None)) or Instance(step.id, None))
+        yield _instance(state, state.instances.get((step.id, None)) or Instance(step.id, None), relatives)
     elif not whole.count:
-        yield _instance(state, _as_instance(whole))
+        yield _instance(state, _as_instance(whole), relatives)
     else:
         for index in range(whole.count):
-            yield _instance(state, state.instances.get((step.id, index)) or Instance(step.id, index))
+            instance = state.instances.get((step.id, index)) or Instance(step.id, index)
+            yield _instance(state, instance, relatives)
 
 
 def _as_instance(step: StepState) -> Instance:
@@ -104,7 +109,7 @@ def _as_instance(step: StepState) -> Instance:
     )
 
 
-def _instance(state: RunState, instance: Instance) -> Object:
+def _instance(state: RunState, instance: Instance, relatives: Relatives) -> Object:
     job = state.jobs[instance.job] if instance.job is not None else None
     won = job if instance.status == "succeeded" else None
     return {
@@ -117,12 +122,22 @@ def _instance(state: RunState, instance: Instance) -> Object:
         "progress": job.progress if job is not None else None,
         "waiting_for": waiting_for(job) if job is not None and job.is_open else None,
         "question": open_question(state, job),
+        "child": _child(job, relatives),
         "output": won.output if won is not None else None,
         "artifacts": won.artifacts if won is not None else [],
         "error": instance.error,
         "started_at": rfc3339(instance.started_at),
         "finished_at": rfc3339(instance.finished_at),
     }
+
+
+def _child(job: Job | None, relatives: Relatives) -> Object | None:
+    """Return the run that a step is, with how far it is while it is under way."""
+    run = child_of(job) if job is not None else None
+    if job is None or run is None:
+        return None
+    child = relatives.children.get(job.id)
+    return {"run": run, "progress": None if child is None else progress(child)}
 
 
 def open_question(state: RunState, job: Job | None) -> Object | None:

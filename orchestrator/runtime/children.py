@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from orchestrator.engine import triggers as t
 from orchestrator.engine.state import RETRIABLE, Job, RunState
 from orchestrator.errors import Failure, InvalidInput, NotFound, WrongState
+from orchestrator.operations.relatives import progress
 from orchestrator.outcomes import Accepted, Failed, Pending
 from orchestrator.store.views import Views
 
@@ -112,7 +113,7 @@ class Children:
             why = error.get("message", "it was cancelled")
             code = error.get("code") or error.get("class") or "cancelled"
             return Failed(Failure("task_failed", f"{child.id} {child.status}: {why}", code=code))
-        return Pending(progress=child.status)
+        return Pending(progress=progress(child))
 
     async def cancel(self, job: Job) -> None:
         """End the run of *job*, whose step has ended without it."""

@@ -22,13 +22,12 @@ from orchestrator.engine.state import Notice, RunState
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operations.notices import message
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.relatives import relatives
 from orchestrator.providers.base import Reply
 from orchestrator.providers.replies import retry_after_s
 from orchestrator.runtime.guard import RefusedUrl, read_url
 from orchestrator.runtime.transport import Transport, TransportError
-from orchestrator.runtime.worker import Worker
-from orchestrator.store.log import Log
-from orchestrator.store.schedule import Schedule
+from orchestrator.runtime.worker import Store, Worker
 
 log = structlog.get_logger()
 
@@ -53,14 +52,13 @@ class Notifier:
     def __init__(
         self,
         worker: Worker,
-        store: Schedule,
-        definitions: Log,
+        store: Store,
         plans: Plans,
         transport: Transport,
         secrets: dict[str, SecretStr],
         clock: Clock,
     ) -> None:
-        self._worker, self._store, self._definitions, self._plans = worker, store, definitions, plans
+        self._worker, self._store, self._plans = worker, store, plans
         self._transport, self._secrets, self._clock = transport, secrets, clock
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._hosts: Counter[str] = Counter()
@@ -121,7 +119,8 @@ class Notifier:
 
     async def _send(self, state: RunState, notice: Notice) -> dict[str, Any]:
         """Return what `Told` holds of the answer."""
-        body = message(state, await self._plans.workflow(state.digest, self._definitions.definition))
+        workflow = await self._plans.workflow(state.digest, self._store.definition)
+        body = message(state, workflow, await relatives(state, self._store, self._worker))
         try:
             headers = self._signed(notice, body)
             reply = await self._transport.request(

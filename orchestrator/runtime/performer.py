@@ -22,7 +22,7 @@ from orchestrator.engine.plan import Budget, Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
 from orchestrator.operations.planned import Planned, needs_number
-from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, Found, LookUpOutcome, Retry
+from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, Found, LookUpOutcome, Pending, Retry
 from orchestrator.providers.base import Reply, Request, ResultFile
 from orchestrator.providers.template import Template
 from orchestrator.runtime.children import Children, Finished
@@ -321,9 +321,9 @@ class Performer:
         """Look how the run stands that a step is; end it where the step has ended, or its time is over."""
         job, asked_at = work.job, self._clock.now()
         last = job.deadline_at is not None and asked_at >= job.deadline_at
-        if last or not job.is_open:
-            await self.children.cancel(job)
         seen = await self.children.look(job)
+        if isinstance(seen, Pending) and (last or not job.is_open):
+            await self.children.cancel(job)
         self._note_check(job.id, asked_at)
         if isinstance(seen, Finished):
             return await self._tell(work, t.Collected, output=seen.output, artifacts=seen.artifacts)

@@ -11,6 +11,7 @@ from orchestrator.engine.state import RunState, RunStatus
 from orchestrator.errors import InputProblem, InvalidInput
 from orchestrator.operations import export as exports
 from orchestrator.operations import shapes
+from orchestrator.operations.relatives import relatives
 from orchestrator.web import bodies, paging
 from orchestrator.web.deps import DEPS, Deps
 from orchestrator.web.query import Query
@@ -146,7 +147,8 @@ async def renotify(request: web.Request) -> web.Response:
 
 
 async def _show(deps: Deps, state: RunState) -> shapes.Object:
-    return shapes.run(state, await deps.plans.workflow(state.digest, deps.log.definition))
+    workflow = await deps.plans.workflow(state.digest, deps.log.definition)
+    return shapes.run(state, workflow, await relatives(state, deps.views, deps.runs))
 
 
 async def export(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from orchestrator.errors import NotFound
 from orchestrator.operations import shapes
+from orchestrator.operations.relatives import relatives
 from orchestrator.web import bodies
 from orchestrator.web.deps import DEPS
 from orchestrator.web.replies import PREFIX, json_reply
@@ -41,7 +42,8 @@ async def decide(request: web.Request) -> web.Response:
         who=body.by,
     )
     state = await deps.runs.get(run)
-    return json_reply(shapes.run(state, await deps.plans.workflow(state.digest, deps.log.definition)))
+    workflow = await deps.plans.workflow(state.digest, deps.log.definition)
+    return json_reply(shapes.run(state, workflow, await relatives(state, deps.views, deps.runs)))
 
 
 ROUTES = (web.post(f"{PREFIX}/steps/{{run}}/{{step}}/decision", decide),)
