@@ -116,6 +116,7 @@ class App:
     public_url: str | None
     clock: Clock
     rest_s: float
+    outside: bool
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
@@ -131,12 +132,14 @@ def build(
     clock: Clock | None = None,
     allow_invalid: bool = False,
     rest_s: float = IDLE_S,
+    outside: bool = True,
 ) -> App:
     """
     Join the parts.
 
     Shape:   *connectors* replaces those that the settings describe; *rest_s* is the longest time
-             between two looks for what is due, for those for whom time passes faster.
+             between two looks for what is due, for those for whom time passes faster. Without
+             *outside* no host is asked but those of the connections.
     Errors:  SettingsError; DefinitionError with every problem of every workflow file, unless
              *allow_invalid*: then such files are left out, each with a warning.
     """
@@ -148,7 +151,7 @@ def build(
     library = Library([settings.workflows], catalog(chosen), known_secrets(settings.secrets))
     read_definitions(library, allow_invalid=allow_invalid)
     keyring = Keyring(ensure_secret_keys(settings))
-    return App(settings, chosen, library, keyring, public_url, clock or SystemClock(), rest_s)
+    return App(settings, chosen, library, keyring, public_url, clock or SystemClock(), rest_s, outside)
 
 
 def connect(settings: Settings) -> dict[str, Connector]:
@@ -233,7 +236,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
     stack.push_async_callback(folder.close)
     base_urls = {name: c.settings.base_url for name, c in app.connectors.items()}
     transport = await stack.enter_async_context(
-        Transport(base_urls, allow_private_networks=app.settings.allow_private_networks)
+        Transport(base_urls, allow_private_networks=app.settings.allow_private_networks, outside=app.outside)
     )
     parts = _join(app, store, folder, transport)
     failed = await _begin(app, parts, stack)

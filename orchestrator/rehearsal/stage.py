@@ -123,7 +123,11 @@ class _Stage:
         simulators = sandbox.simulated(self._options(settings, clock))
         async with simulators as providers:
             joined = app.build(
-                self._settings(settings, providers), clock=clock, allow_invalid=True, rest_s=REST_S
+                self._settings(settings, providers),
+                clock=clock,
+                allow_invalid=True,
+                rest_s=REST_S,
+                outside=False,
             )
             async with joined.running() as server, self._people(server) as people:
                 # From here on it can be given up in good order, and is if it takes too long.

@@ -126,7 +126,7 @@ class Transport:
     Sends requests, each once. An async context manager: connections live inside it.
 
     Shape:   *base_urls* by connection name; a name with none has no host of its own.
-             *resolver* replaces the machine's name lookup.
+             *resolver* replaces the machine's name lookup. Without *outside* no other host is asked.
     """
 
     def __init__(
@@ -134,11 +134,13 @@ class Transport:
         base_urls: Mapping[str, str],
         *,
         allow_private_networks: bool = False,
+        outside: bool = True,
         body_bytes_max: int = BODY_BYTES_MAX,
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._homes = {name: _home(URL(text)) for name, text in base_urls.items() if text}
         self._open = allow_private_networks
+        self._outside = outside
         self._body_bytes_max = body_bytes_max
         self._resolver = resolver
         self._own: aiohttp.ClientSession
@@ -285,6 +287,8 @@ class Transport:
 
     def _session_for(self, connection: str, url: URL, careful: bool) -> aiohttp.ClientSession:
         home = self._homes.get(connection)
+        if not self._outside and url.host not in {one.host for one in self._homes.values()}:
+            raise RefusedUrl(f"nobody outside is asked here (host {url.host})")
         if home is None or url.host != home.host:
             return self._guarded
         return self._careful if careful else self._own

@@ -398,3 +398,20 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
+
+
+async def test_where_nobody_outside_is_asked_only_hosts_of_connections_are() -> None:
+    def play(server: Raw) -> Script:
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, n: int) -> None:
+            await server.request(reader)
+            writer.write(OK)
+
+        return script
+
+    async with raw(play) as (server, base), Transport({"own": base}, outside=False) as transport:
+        reply = await transport.get("own", URL(base), timeout_s=5.0)
+        for address in ("http://example.com/", "http://93.184.215.14/", "http://localhost/"):
+            with pytest.raises(RefusedUrl, match="nobody outside"):
+                await transport.request("core", "POST", URL(address), headers={}, timeout_s=5.0, spends=True)
+
+    assert (reply.body, len(server.requests)) == (b"ok", 1)
