@@ -198,10 +198,15 @@ def _run_of_its_own(data: Object, job: Object) -> Words:
     return f"is the run {run}" + (f" of {workflow}" if workflow else ""), "and ends when that does"
 
 
+def _own_request(data: Object, job: Object) -> Words:
+    return "the request was accepted", "a callback will tell the rest"
+
+
 _OWN: Mapping[str, Callable[[Object, Object], Words]] = {
     "approve": _asked,
     "sleep": _sleeps,
     "run_workflow": _run_of_its_own,
+    "http": _own_request,
 }
 """What it means that a task of ours was accepted."""
 

@@ -9,11 +9,13 @@ from jinja2 import nodes
 
 from orchestrator.definition.expressions import Expression, Path, path_of, spelt
 from orchestrator.definition.lookup import look_up
+from orchestrator.definition.scopes import CALLBACK_MARK, EVERY_ROOT
 from orchestrator.definition.templates import OPEN, ExpressionCondition, TemplateValue, template_value
 from orchestrator.definition.workflow import Condition, Scope, Value
 
 _FEWER = ("select", "reject", "selectattr", "rejectattr", "unique")
 _AS_MANY = ("sort", "reverse")
+_IN_REQUESTS = {"callback": {"url": CALLBACK_MARK}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def foresee(value: Value, scope: Scope) -> Any:
     Errors:  InvalidValue for what is known, and wrong.
     """
     assert isinstance(value, TemplateValue)
-    return _foresee(value.template, scope)
+    return _foresee(value.template, {**_IN_REQUESTS, **scope})
 
 
 def foresee_condition(
@@ -87,7 +89,7 @@ def _text(text: str, scope: Scope) -> Any:
 
 @lru_cache(maxsize=1024)
 def _compiled(text: str) -> TemplateValue:
-    return template_value(text, _never)
+    return template_value(text, _never, EVERY_ROOT)
 
 
 def _never(place: object, error: Exception) -> None:

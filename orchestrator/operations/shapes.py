@@ -358,6 +358,7 @@ _OWN_TASKS = {
     "sleep": "its time",
     "approve": "a person's answer",
     "run_workflow": "the end of its run",
+    "http": "its callback",
 }
 
 

@@ -361,3 +361,13 @@ async def test_an_orderly_stop_waits_for_the_answer(serve: Callable[..., Any], s
 
     assert ended["status"] == "succeeded"
     assert len(service.seen) == 1
+
+
+async def test_a_dry_run_sends_nothing(serve: Callable[..., Any], service: Any) -> None:
+    server = await serve(workflow(f"{CALLED}, {RESULT}"))
+    status, told = await server.post(
+        "/runs", {"workflow": "ask", "inputs": {"base": service.url}, "dry_run": True}
+    )
+
+    assert (status, told["problems"]) == (200, []), told
+    assert service.seen == []
