@@ -110,7 +110,10 @@ class HttpStep(Planned):
         One of which no result can be made is not the one that is waited for: services tell of their
         progress on the same address.
         """
-        params: Http = self.parsed(job)
+        try:
+            params: Http = self.parsed(job)
+        except ValidationError:
+            return Unreadable("its parameters are those of an earlier version")
         if params.verify is not None and (why := self._refusal(params.verify, callback)) is not None:
             return Untrusted(why)
         hide = _Hiding(job.id, {})

@@ -43,6 +43,9 @@ CLAIMED = 15 * SECOND
 CROWDED = 3 * SECOND
 """One whose host is told of so many others at the moment waits for so long."""
 
+BROKEN = 3600 * SECOND
+"""One that cannot even be tried, because its connections are gone, say, is looked at again after so long."""
+
 _ANSWER_BYTES = 1024
 
 
@@ -84,11 +87,14 @@ class Notifier:
             log.warning("store.unavailable", reason=str(trouble))
         except Exception:
             log.exception("notification.broke", run_id=run)
+            await self._store.postpone(run, self._clock.now() + BROKEN)
 
     async def _work(self, run: str) -> None:
         now = self._clock.now()
         await self._store.postpone(run, now + CLAIMED)
         state = await self._worker.state(run)
+        # What could not be written down afterwards must not be sent, or it would be for ever.
+        await self._worker.plan(state)
         due = [one for one in state.notices.values() if one.due_at is not None and one.due_at <= now]
         told = [await self._tell(state, notice) for notice in due if state.has_ended]
         if not all(told):
