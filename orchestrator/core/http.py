@@ -43,6 +43,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
+_SPELT = {name.lower(): name for name in ("Content-Type", "User-Agent", "Accept")}
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te"})
 _SECRET_NAME = r"^[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*$"
 
@@ -183,8 +184,7 @@ def _headers(params: Http, job: str) -> dict[str, str | Hole]:
         headers["Content-Type"] = "application/json"
     for name, value in params.headers.items():
         # The same header in other letters would be a second one.
-        headers = {known: v for known, v in headers.items() if known.lower() != name.lower()}
-        name = "Content-Type" if name.lower() == "content-type" else name
+        name = _SPELT.get(name.lower(), name)
         if isinstance(value, SecretHeader):
             headers[name] = SharedSecret(value.secret, value.prefix)
         else:

@@ -72,7 +72,7 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any]) -> None:
 def test_a_header_of_the_author_takes_the_place_of_ours() -> None:
     made = request(json={}, headers={"content-TYPE": "application/hat+json", "user-agent": "me"})
 
-    assert made.headers == {"Accept": "*/*", "Content-Type": "application/hat+json", "user-agent": "me"}
+    assert made.headers == {"Accept": "*/*", "Content-Type": "application/hat+json", "User-Agent": "me"}
 
 
 def test_secrets_and_the_callbacks_address_are_holes() -> None:
