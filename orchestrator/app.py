@@ -196,6 +196,7 @@ def read_definitions(library: Library, *, allow_invalid: bool) -> None:
             log.warning("workflow.questioned", problem=str(problem))
     if found.errors and not allow_invalid:
         raise DefinitionError(found.errors)
+    log.info("workflows.loaded", count=len(found.workflows), skipped=len({e.file for e in found.errors}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -521,7 +522,7 @@ def serve(
 async def _serve(app: App, ready: Callable[[Running], None] | None) -> None:
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _end, stop)
+        asyncio.get_running_loop().add_signal_handler(number, _end, stop, number)
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app.library)
     async with app.running() as server:
@@ -552,7 +553,8 @@ def _refused(reject: receiver.Reject) -> dict[str, Any]:
     }
 
 
-def _end(stop: asyncio.Future[None]) -> None:
+def _end(stop: asyncio.Future[None], number: signal.Signals) -> None:
+    log.info("server.stop_requested", signal=number.name)
     if not stop.done():
         stop.set_result(None)
 

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from orchestrator import telemetry
 from orchestrator.errors import NotFound, OrchestratorError, StoreUnavailable
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -42,6 +43,8 @@ _STALE_S = 86_400.0
 _SYNC_THREADS = 4
 
 T = TypeVar("T")
+
+log = telemetry.logger()
 
 
 class CorruptArtifact(OrchestratorError):
@@ -139,6 +142,7 @@ class Folder:
             for piece in pieces:
                 incoming.write(bytearray(piece))
             if incoming.digest.hexdigest() != name:
+                log.error("artifact.damaged", digest=f"sha256:{name}")
                 raise CorruptArtifact(f"the artifact sha256:{name} is corrupt: it holds other bytes")
             self._accept(incoming, bytearray())
         except OSError as error:
@@ -159,6 +163,7 @@ class Folder:
         def load() -> bytes:
             data = path.read_bytes()
             if verify and sha256(data).hexdigest() != path.name:
+                log.error("artifact.damaged", digest=digest)
                 raise CorruptArtifact(f"the artifact {digest} is corrupt: its file {path} holds other bytes")
             return data
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
+from orchestrator import telemetry
 from orchestrator.clock import Clock
 from orchestrator.errors import StoreUnavailable
 from orchestrator.ids import Ascending
@@ -31,6 +32,8 @@ from orchestrator.receiver.requests import (
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.rows import Delivery
 from orchestrator.tokens import Keyring
+
+log = telemetry.logger()
 
 KEPT_REJECTS = 1000
 BODIES_KEPT = 100
@@ -219,8 +222,9 @@ class Receiver:
         """Return whether the delivery is on disk now."""
         try:
             await self._inbox.put(delivery)
-        except StoreUnavailable:
+        except StoreUnavailable as trouble:
             self.stats.unavailable += 1
+            log.error("delivery.rejected", error=str(trouble), retry_after_s=RETRY_AFTER_S)
             return False
         self.stats.received += 1
         return True

@@ -39,6 +39,7 @@ from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import Conflict, NoRoom, NotFound, Refused, StoreUnavailable, WrongState
 from orchestrator.operations.plans import Plans
 from orchestrator.outcomes import Accepted, Done, Unclear
+from orchestrator.runtime import notable
 from orchestrator.runtime.limits import Limits
 from orchestrator.store.epochs import Epochs
 from orchestrator.store.inbox import Inbox
@@ -379,6 +380,7 @@ class Worker:
             self.run_of[job.id] = run
             self._count(before.jobs.get(job.id) if before is not None else None, job)
         self._note(state, batch.events)
+        notable.tell(run, batch.events)
         for job_id, wake_at in batch.postponed.items():
             with suppress(StoreUnavailable):  # Then it stays due, and comes back sooner than it has to.
                 await self.store.postpone(job_id, wake_at)

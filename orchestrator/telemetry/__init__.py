@@ -2,7 +2,7 @@
 What the system says about itself while it runs: structured log lines, on standard error.
 
     log = telemetry.logger()
-    log.info("job.submitted", task_id=task_id)
+    log.info("job.adopted", task_id=task_id)
 
 Every name that is logged stands in `telemetry.events`, with its level and its fields; the
 house tests hold the code against that table. What belongs to a unit of work (run_id, job_id,

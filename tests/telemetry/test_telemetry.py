@@ -51,12 +51,12 @@ def test_a_line_is_an_object_with_time_level_and_what_is_bound(stream: io.BytesI
     log = telemetry.logger()
 
     with structlog.contextvars.bound_contextvars(run_id="run_1", job_id=JOB):
-        log.info("job.submitted", task_id="t-1")
+        log.info("job.adopted", task_id="t-1")
 
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
-        "event": "job.submitted",
+        "event": "job.adopted",
         "level": "info",
         "run_id": "run_1",
         "job_id": JOB,
