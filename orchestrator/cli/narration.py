@@ -1,5 +1,6 @@
 """Tells the log in words: when, about what, what happened, and why that is so."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,11 +41,13 @@ class Narrator:
     """
     Turns events into words, and remembers which step a job belongs to.
 
-    *look_up* is asked for a job whose beginning was not told: its object, or None.
+    *look_up* is asked for a job whose beginning was not told: its object, or None. Why something
+    failed is told once: what comes of it is told without.
     """
 
     look_up: Callable[[str], Object | None] = lambda job: None
     _jobs: dict[str, Object] = field(default_factory=dict)
+    _reasons: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def tell(self, event: Object) -> Told:
         """Return *event*, a CloudEvent of ours, in words; an unknown kind is told by its name."""
@@ -54,7 +57,24 @@ class Narrator:
             run = str(event.get("source") or "").removeprefix("/runs/")
             self._jobs[str(data.get("job"))] = {**data, "run": run}
         what, why = _WORDS[kind](data, self._job(data)) if kind in _WORDS else (plain(kind), plain(data))
-        return Told(_clock(event.get("time")), self._subject(kind, data), what, why)
+        subject = self._subject(kind, data)
+        if kind == "job.created":
+            self._reasons.pop(subject, None)
+        elif error := data.get("error"):
+            why = self._unless_told(kind, subject, error, why)
+        return Told(_clock(event.get("time")), subject, what, why)
+
+    def _unless_told(self, kind: str, subject: str, error: Object, why: str) -> str:
+        """Return *why*, shortened where the same was told of what this comes of."""
+        blamed, reason = blame(error)
+        told = [(step, text) for step, text in self._reasons.values() if text == reason]
+        if kind == "run.failed" and told:
+            return f"step '{blamed}' failed" if blamed else ""
+        step = subject.partition("[")[0]
+        if (step, reason) in told and (subject in self._reasons or subject == step):
+            return ""
+        self._reasons[subject] = step, reason
+        return why
 
     def _job(self, data: Object) -> Object:
         job = data.get("job")
@@ -73,6 +93,22 @@ class Narrator:
             return instance_name(data, "step")
         job = self._job(data)
         return instance_name(job, "step") if job else plain(data.get("job"))[-8:]
+
+
+def blame(error: Object) -> tuple[str | None, str]:
+    """Return the step that the error of a run blames, and the message without it."""
+    message = plain(error.get("message"))
+    found = _BLAME.fullmatch(message)
+    return (found[1], found[2]) if found else (None, message)
+
+
+def run_error(error: Object | None) -> str:
+    """Return why a run failed; of a step that is to blame only its name, as it says the rest itself."""
+    blamed = blame(error)[0] if error else None
+    return error_text(error) if blamed is None else f"step '{blamed}' failed"
+
+
+_BLAME = re.compile(r"step '([^']+)' failed: (.*)", re.DOTALL)
 
 
 def tell_all(events: Iterable[Object]) -> list[Told]:

@@ -54,6 +54,7 @@ def run(
 ) -> None:
     """Start a run of WORKFLOW."""
     from orchestrator.cli import inputs, progress, render
+    from orchestrator.cli.narration import run_error
 
     if wait and dry_run:
         raise click.UsageError("there is nothing to wait for with --dry-run")
@@ -84,7 +85,7 @@ def run(
         for line in render.output_lines(ended["outputs"] or {}, client.server):
             click.echo(line)
     if ended["status"] != "succeeded":
-        progress.say(f"the run {ended['status']}: {render.error_text(ended['error'])}".rstrip(": "))
+        progress.say(f"the run {ended['status']}: {run_error(ended['error'])}".rstrip(": "))
         context.exit(FAILED)
 
 

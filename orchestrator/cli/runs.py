@@ -58,7 +58,7 @@ def show(client: Client, run: str, as_json: bool) -> None:
     """Show one run: its steps, jobs, outputs and timeline."""
     from orchestrator.cli import progress, render
     from orchestrator.cli.asking import questions
-    from orchestrator.cli.narration import tell_all
+    from orchestrator.cli.narration import run_error, tell_all
 
     item = client.get(f"/runs/{part(run)}")
     if as_json:
@@ -71,7 +71,7 @@ def show(client: Client, run: str, as_json: bool) -> None:
         ("labels", _labels(item)),
         ("started by", render.started_by(item["trigger"])),
         ("step of", render.plain((item.get("parent") or {}).get("run"))),
-        ("error", render.error_text(item["error"])),
+        ("error", run_error(item["error"])),
     )
     out.print(render.pairs([*facts, *about]))
     out.print()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.narration import _WORDS, Narrator, tell_all
+from orchestrator.cli.narration import _WORDS, Narrator, run_error, tell_all
 from orchestrator.store.log import TYPES
 
 
@@ -150,3 +150,46 @@ def test_what_happens_to_a_connection_is_told_by_its_name() -> None:
 
 def test_a_job_that_nobody_knows_is_told_by_the_end_of_its_id() -> None:
     assert Narrator().tell(event("job.succeeded", job="job_0123456789abcdefgh")).subject == "abcdefgh"
+
+
+def test_why_something_failed_is_told_once() -> None:
+    why = {"class": "task_failed", "code": "no_face", "message": "no face"}
+    failed = [
+        ("job.created", {"job": "job_1", "step": "draw", "index": 0}),
+        ("job.failed", {"job": "job_1", "error": why}),
+        ("step.failed", {"step": "draw", "index": 0, "error": why}),
+        ("step.failed", {"step": "draw", "index": 1, "error": why}),
+        ("step.failed", {"step": "draw", "error": why}),
+        ("run.failed", {"error": {**why, "message": "step 'draw' failed: no face"}}),
+    ]
+
+    told = tell_all({"type": f"orchestrator.{kind}", "data": data} for kind, data in failed)
+
+    assert [line.why for line in told[1:]] == [
+        "task_failed no_face: no face",
+        "",
+        "task_failed no_face: no face",
+        "",
+        "step 'draw' failed",
+    ]
+
+
+def test_another_attempt_that_fails_in_the_same_way_says_so_again() -> None:
+    why = {"class": "network", "message": "nobody answers"}
+    failed = [
+        ("job.created", {"job": "job_1", "step": "draw"}),
+        ("job.failed", {"job": "job_1", "error": why}),
+        ("job.created", {"job": "job_2", "step": "draw", "attempt": 2}),
+        ("job.failed", {"job": "job_2", "error": why}),
+    ]
+
+    told = tell_all({"type": f"orchestrator.{kind}", "data": data} for kind, data in failed)
+
+    assert [line.why for line in told if line.what == "failed"] == ["network: nobody answers"] * 2
+
+
+def test_a_run_that_a_step_made_fail_names_it() -> None:
+    why = {"class": "task_failed", "code": None, "message": "step 'draw' failed: no face"}
+
+    assert run_error(why) == "step 'draw' failed"
+    assert run_error({**why, "message": "no outputs"}) == "task_failed: no outputs"
