@@ -17,6 +17,7 @@ from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.parser import Parser
 from jinja2.utils import missing
 
+from orchestrator.definition import elsewhere
 from orchestrator.definition.filters import CONCATENATE, FILTERS, TESTS, misuse
 from orchestrator.definition.json_values import checked
 from orchestrator.definition.lookup import Missing, complaint
@@ -202,19 +203,6 @@ def _bound(text: str) -> None:
             raise ExpressionError(f"brackets are nested more than {BRACKETS_MAX} deep", offset=offset)
 
 
-_FOREIGN = (
-    (re.compile(r"&&"), "write `and` instead of &&"),
-    (re.compile(r"\|\|"), "write `or` instead of ||, or | default(…) for what may be missing"),
-    (re.compile(r"[!=]=="), "write == or != instead"),
-    (re.compile(r"!(?!=)"), "write `not` instead of !"),
-    (re.compile(r"\?\?"), "write | default(…) instead of ??"),
-    (re.compile(r"\?\."), "write | default(…) behind what may be missing instead of ?."),
-    (re.compile(r"\?"), "write `a if condition else b` instead of `condition ? a : b`"),
-    (re.compile(r"(?<![=!<>])=(?!=)(?![^(]*\))"), "write == to compare"),
-    (re.compile(r"=>|->"), "there are no functions; see the filters map and select"),
-)
-
-
 def _parse(text: str) -> nodes.Expr:
     parser = None
     try:
@@ -235,7 +223,7 @@ def _unreadable(text: str, message: str) -> ExpressionError:
     if message.startswith("unexpected char") and text[offset : offset + 1] in ("'", '"'):
         return ExpressionError("a text in quotes is not closed", offset=offset)
     bare = _without_texts(text)
-    for pattern, hint in _FOREIGN:
+    for pattern, hint in elsewhere.OPERATORS:
         if found := pattern.search(bare):
             return ExpressionError(f"'{found[0]}' is no operator", hint=hint, offset=found.start())
     if "end of template" in message or "end of print statement" in message:
@@ -272,21 +260,6 @@ _ALLOWED = (
     nodes.BinExpr, nodes.UnaryExpr, nodes.Compare, nodes.Operand, nodes.Concat,
 )  # fmt: skip
 
-_ELSEWHERE = {
-    "env": "workflows see no environment variables; pass it as an input",
-    "secrets": "workflows see no secrets; connections hold them",
-    "github": "there is `run`, with id, labels and created_at",
-    "needs": "write steps.<id>.output",
-    "matrix": "write item, in a step with for_each",
-    "loop": "write index",
-    "None": "write none or null",
-    "yes": "write true",
-    "on": "write true",
-    "no": "write false",
-    "off": "write false",
-    "undefined": "write null, or `is undefined` behind a value",
-}
-
 
 def _check(node: nodes.Node, text: str, functions: frozenset[str], roots: Collection[str]) -> None:
     match node:
@@ -320,8 +293,8 @@ def _unknown_name(name: str, text: str, roots: Collection[str]) -> ExpressionErr
     if hyphened := re.search(rf"([A-Za-z_][\w.]*)\.(\w+(?:-\w+)*-{re.escape(name)}\b(?:-\w+)*)", text):
         hint = f"a name with - in it is written in brackets: {hyphened[1]}['{hyphened[2]}']"
         return ExpressionError(f"unknown name '{name}'", hint=hint, offset=offset)
-    hint = _ELSEWHERE.get(name) or did_you_mean(name, roots) or ""
-    if set(roots) == set(ROOTS) and closest(name, roots) is None and name not in _ELSEWHERE:
+    hint = elsewhere.NAMES.get(name) or did_you_mean(name, roots) or ""
+    if set(roots) == set(ROOTS) and closest(name, roots) is None and name not in elsewhere.NAMES:
         hint += f"; write '{name}' in quotes if it is a text"
     return ExpressionError(f"unknown name '{name}'", hint=hint, offset=offset)
 
@@ -346,7 +319,7 @@ def _check_call(call: nodes.Call, text: str, functions: frozenset[str]) -> None:
 
 def _function(name: str, functions: frozenset[str]) -> str:
     """Return what to write instead of a function that is not there."""
-    if (meant := _RENAMED.get(name, name)) in FILTERS:
+    if (meant := elsewhere.FILTERS.get(name, name)) in FILTERS:
         return f"write `value | {meant}`"
     if (meant := closest(name, functions) or "") in functions:
         return f"did you mean '{meant}'?"
@@ -360,20 +333,13 @@ def _no_method(call: nodes.Call, text: str) -> ExpressionError:
     return ExpressionError("values have no methods", hint=hint, offset=max(text.find(name), 0))
 
 
-_RENAMED = {
-    "count": "length", "d": "default", "e": "string", "capitalize": "upper", "title": "upper",
-    "strip": "trim", "size": "length", "len": "length", "to_json": "tojson", "from_json": "fromjson",
-    "str": "string", "filter": "select", "concat": "join",
-}  # fmt: skip
-
-
 def _check_known(
     noun: str, table: Mapping[str, Callable[..., Any]], node: nodes.Filter | nodes.Test, text: str
 ) -> None:
     function = table.get(node.name)
     offset = max(text.find(node.name), 0)
     if function is None:
-        meant = _RENAMED.get(node.name)
+        meant = elsewhere.FILTERS.get(node.name)
         hint = f"did you mean '{meant}'?" if meant in table else did_you_mean(node.name, table)
         raise ExpressionError(f"unknown {noun} '{node.name}'", hint=hint, offset=offset)
     if node.dyn_args or node.dyn_kwargs:

@@ -9,6 +9,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from referencing.exceptions import Unresolvable
 
+from orchestrator.definition import elsewhere
 from orchestrator.definition.json_values import kind
 from orchestrator.definition.report import Report
 from orchestrator.definition.yaml_document import Path
@@ -25,12 +26,6 @@ NAMES_OF_TYPES = {
     "object": "an object",
     "null": "null",
 }
-
-_MEANT = {
-    "text": "string", "str": "string", "int": "integer", "float": "number", "bool": "boolean",
-    "list": "array", "map": "object", "dict": "object", "none": "null", "url": "string", "date": "string",
-}  # fmt: skip
-"""What other languages call the types."""
 
 FORMATS = (
     "image", "date-time", "date", "time", "duration", "email", "idn-email", "hostname", "idn-hostname",
@@ -186,7 +181,7 @@ def read_inputs(
         path = ("inputs", name)
         if not isinstance(schema, dict):
             hint = "write {} for an input that may be anything"
-            meant = _MEANT.get(schema, schema) if isinstance(schema, str) else None
+            meant = elsewhere.TYPES.get(schema, schema) if isinstance(schema, str) else None
             hint = f"write {{type: {meant}}}" if meant in TYPES else hint
             report.at_value(path, f"an input is a JSON Schema, not {kind(schema)}", hint)
             schema = {}
@@ -249,7 +244,11 @@ def _check_types(schema: dict[str, Any], path: Path, report: Report) -> Iterator
         if "type" in schema and name not in TYPES:
             place = (*path, "type", index) if many else (*path, "type")
             given_name = quoted(name) if isinstance(name, str) else kind(name)
-            hint = f"write {_MEANT[str(name)]}" if str(name) in _MEANT else did_you_mean(str(name), TYPES)
+            hint = (
+                f"write {elsewhere.TYPES[str(name)]}"
+                if str(name) in elsewhere.TYPES
+                else did_you_mean(str(name), TYPES)
+            )
             report.at_value(place, f"unknown type {given_name}", hint)
             yield (*path, "type")
 

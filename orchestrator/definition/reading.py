@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
+from orchestrator.definition import elsewhere
 from orchestrator.definition.expressions import ExpressionError
 from orchestrator.definition.input_schemas import read_inputs
 from orchestrator.definition.json_values import kind
@@ -29,49 +30,6 @@ STEP_KEYS = (
     "uses", "with", "needs", "if", "for_each", "max_parallel", "retry", "timeout",
     "continue_on_error", "fail_fast", "on_uncertain",
 )  # fmt: skip
-
-_TOP_ELSEWHERE = {
-    "on": "what starts runs is below 'triggers'",
-    "jobs": "a workflow has 'steps', which run at the same time unless one needs another",
-    "tasks": "write 'steps'",
-    "env": "workflows see no environment variables; pass an 'input'",
-    "secrets": "connections hold credentials; other secrets are in the settings",
-    "params": "write 'inputs'",
-    "parameters": "write 'inputs'",
-    "vars": "write 'inputs', each with a default",
-    "schedule": "write it below 'triggers'",
-    "webhook": "write it below 'triggers'",
-    "retry": "write it below 'defaults', or in a step",
-    "version": "leave it out",
-    "id": "write 'name'",
-}
-"""What to write instead of keys that other systems have."""
-
-_STEP_ELSEWHERE = {
-    "id": "the key above is the id of the step",
-    "name": "the key above is the name of the step",
-    "run": "there are no shell commands; a step uses an operation of a connection",
-    "strategy": "write for_each: […]",
-    "matrix": "write for_each: […]",
-    "foreach": "write for_each: […]",
-    "loop": "write for_each: […]",
-    "with_items": "write for_each: […]",
-    "params": "write 'with'",
-    "parameters": "write 'with'",
-    "args": "write 'with'",
-    "arguments": "write 'with'",
-    "inputs": "write 'with'",
-    "input": "write 'with'",
-    "depends_on": "write 'needs'",
-    "after": "write 'needs'",
-    "when": "write 'if'",
-    "condition": "write 'if'",
-    "retries": "write retry: {attempts: …}",
-    "outputs": "the operation decides what it gives: steps.<id>.output; a workflow has 'outputs'",
-    "env": "workflows see no environment variables",
-    "allow_failure": "write continue_on_error: true",
-    "ignore_errors": "write continue_on_error: true",
-}
 
 HTTP, RUN_WORKFLOW = (CORE, "http"), (CORE, "run_workflow")
 DEFERRED = ("result", "artifacts")
@@ -136,7 +94,7 @@ class _Defaults:
 
 def read_draft(data: Any, report: Report) -> Draft:
     """Return the parts of a definition; what is wrong is told, and replaced by something harmless."""
-    top = Section(data, (), report, known=TOP_KEYS, elsewhere=_TOP_ELSEWHERE)
+    top = Section(data, (), report, known=TOP_KEYS, elsewhere=elsewhere.TOP_KEYS)
     for name in top.map("inputs"):
         check_name(("inputs", name), "an input", report)
     inputs, required = read_inputs(top.map("inputs"), report)
@@ -235,7 +193,9 @@ def _steps(top: Section, defaults: _Defaults) -> dict[str, StepDraft]:
 
 def _step(id: str, data: Any, defaults: _Defaults, report: Report) -> StepDraft:
     check_name(("steps", id), "a step", report)
-    section = Section(data, ("steps", id), report, known=STEP_KEYS, elsewhere=_STEP_ELSEWHERE, short="uses")
+    section = Section(
+        data, ("steps", id), report, known=STEP_KEYS, elsewhere=elsewhere.STEP_KEYS, short="uses"
+    )
     connection, operation = _uses(section)
     if "max_parallel" in section and "for_each" not in section:
         report.at_key((*section.path, "max_parallel"), "'max_parallel' has a meaning only with 'for_each'")

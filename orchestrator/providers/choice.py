@@ -9,6 +9,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from orchestrator.wording import either
+
 
 def folded(text: str) -> str:
     """Return *text* as it is compared: without capitals, with single spaces."""
@@ -48,8 +50,8 @@ class OneOf:
         meant = list(self.suggest(given)) or [spellings[spelling] for spelling in close]
         hint = f" (did you mean {' or '.join(quoted(value) for value in meant)}?)" if meant else ""
         if len(self.values) > 30:
-            return f"{quoted(given)} is not one of the {len(self.values)} known values{hint}"
-        return f"{quoted(given)} is not one of {', '.join(self.values)}{hint}"
+            return f"must be one of the {len(self.values)} known values, not {quoted(given)}{hint}"
+        return f"must be {either(self.values)}, not {quoted(given)}{hint}"
 
 
 def quoted(text: str) -> str:

@@ -215,7 +215,7 @@ def test_what_fits_together_is_taken(params: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("params", "problem"),
     [
-        ({"type": "gif"}, "type: 'gif' is not one of image, video, 3d"),
+        ({"type": "gif"}, "type: must be image, video or 3d, not 'gif'"),
         (
             {"type": "video"},
             "model: type video needs a model: the default makes images "

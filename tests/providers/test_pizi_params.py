@@ -90,7 +90,7 @@ def test_every_ethnicity_is_taken_whatever_its_capitals_and_delimiters(path: str
             "(did you mean 'African \\ Afro-American' or 'American \\ Afro-American'?)",
         ),
         ("European \\ Caucasian (default)", "(did you mean 'European \\ Caucasian'?)"),
-        ("zzz", "'zzz' is not one of the 113 known values"),
+        ("zzz", "must be one of the 113 known values, not 'zzz'"),
     ],
 )
 def test_a_misspelt_ethnicity_is_refused_with_the_one_that_was_meant(written: str, meant: str) -> None:
