@@ -8,6 +8,7 @@ leaves open is decided as follows.
   by chance that the seed decides; all else is answered at once as `processing` and must be asked for.
 - Success is 200. Every error has `error` and `message`; an unknown id or path is a 404 `not_found`,
   a body that is no JSON a 422 like any other wrong one.
+- A burst that is refused (fault `rate_limit`) says in `Retry-After` when to come again; the plan does not.
 - The account is on the Pro plan: 60 requests in any 60 seconds.
 - Credits are taken when a generation is accepted, and a failed one is not refunded.
 - The webhook is sent, once, also for failures: as id and status, or as the whole

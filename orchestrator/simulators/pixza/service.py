@@ -1,6 +1,7 @@
 """The API itself: five endpoints, the ledger of credits, and what goes wrong with them."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,12 +49,13 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Refusal(Exception):
-    """The request is answered with an error *status*; *details* say more, for people."""
+    """The request is answered with an error *status*; *details* are for people, *wait_s* for Retry-After."""
 
-    def __init__(self, status: int, details: str = "") -> None:
+    def __init__(self, status: int, details: str = "", *, wait_s: float | None = None) -> None:
         super().__init__(details)
         self.status = status
         self.details = details
+        self.wait_s = wait_s
 
 
 class _OutOfCredits(Exception):
@@ -137,7 +139,9 @@ class Simulator:
     def _admit(self, request: web.Request) -> None:
         if request.headers.get("Authorization") != f"Bearer {self._api_key}":
             raise Refusal(401)
-        if self._mishaps.is_rate_limited() or not self._allowance.takes():
+        if self._mishaps.is_rate_limited():
+            raise Refusal(429, wait_s=self._options.lag_s)
+        if not self._allowance.takes():
             raise Refusal(429)
         if request.method != "POST" and self._mishaps.breaks(request.method, request.path):
             raise Refusal(500)
@@ -305,7 +309,10 @@ def _nothing() -> None:
 def _refused(refusal: Refusal) -> web.Response:
     code, message = _CODES[refusal.status]
     told = f"{message}: {refusal.details}" if refusal.details else message
-    return _json({"error": code, "message": told}, refusal.status)
+    response = _json({"error": code, "message": told}, refusal.status)
+    if refusal.wait_s is not None:
+        response.headers["Retry-After"] = str(math.ceil(refusal.wait_s))
+    return response
 
 
 def _json(body: object, status: int = 200) -> web.Response:
