@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -103,6 +103,7 @@ class Running:
     limits: Limits
     folder: Folder
     failed: asyncio.Future[None]
+    hurry: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +268,7 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         parts.limits,
         folder,
         failed,
+        parts.performer.hurry,
     )
 
 
@@ -521,11 +523,13 @@ def serve(
 
 async def _serve(app: App, ready: Callable[[Running], None] | None) -> None:
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    hurried: list[Callable[[], None]] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _end, stop, number)
+        asyncio.get_running_loop().add_signal_handler(number, _end, number, stop, hurried)
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app.library)
     async with app.running() as server:
+        hurried.append(server.hurry)
         # What was made at start stays; going over it again and again was a fifth of the time.
         gc.collect()
         gc.freeze()
@@ -553,10 +557,15 @@ def _refused(reject: receiver.Reject) -> dict[str, Any]:
     }
 
 
-def _end(stop: asyncio.Future[None], number: signal.Signals) -> None:
-    log.info("server.stop_requested", signal=number.name)
+def _end(number: signal.Signals, stop: asyncio.Future[None], hurried: Sequence[Callable[[], None]]) -> None:
+    """Stop; whoever asks a second time does not want to wait for the answers of submits."""
     if not stop.done():
+        log.info("server.stop_requested", signal=number.name)
         stop.set_result(None)
+        return
+    log.warning("server.hurried", signal=number.name)
+    for hurry in hurried:
+        hurry()
 
 
 def _reload(library: Library) -> None:

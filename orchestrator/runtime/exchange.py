@@ -20,6 +20,7 @@ import orjson
 from pydantic import SecretStr
 from yarl import URL
 
+from orchestrator.artifacts.folder import CorruptArtifact
 from orchestrator.clock import SECOND, Clock
 from orchestrator.errors import Failure, NotFound
 from orchestrator.providers.base import (
@@ -296,8 +297,9 @@ class Exchanger:
 
     async def _artifact(self, digest: str) -> bytes:
         try:
-            return await self._images.folder.read(digest)
-        except NotFound as error:
+            # A provider would be paid for finding out that a file was damaged.
+            return await self._images.folder.read(digest, verify=True)
+        except (NotFound, CorruptArtifact) as error:
             raise _Unsendable(str(error)) from error
 
     def _fill(

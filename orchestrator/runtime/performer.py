@@ -39,6 +39,9 @@ log = structlog.get_logger()
 
 LOOKS_KEPT = 10_000
 
+STORE_ASKED_AGAIN_S = 2.0
+"""After what a disk refused a job is taken up again so soon; its row may say so much later."""
+
 
 def _period_end(budget: Budget, at: int) -> int:
     return holds.period_start(budget.period_s, at) + round(budget.period_s * SECOND)
@@ -85,6 +88,7 @@ class Performer:
         self._claims: dict[str, _Work] = {}
         self.last_checks: dict[str, int] = {}
         self._unanswered: set[str] = set()
+        self._grace: asyncio.Timeout | None = None
 
     # --- what starts work ---
 
@@ -129,31 +133,43 @@ class Performer:
         self._busy[job] = asyncio.get_running_loop().create_task(self._guarded(job, work))
 
     async def _guarded(self, job: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        again = False
         try:
             # Called here: a stop may come before the task's first step, and leave no coroutine behind.
             await work()
         except StoreUnavailable as trouble:
             log.warning("store.unavailable", reason=str(trouble))
+            self._unanswered.discard(job)
+            await asyncio.sleep(STORE_ASKED_AGAIN_S)
+            again = True
         except Exception:
             # One broken job must not take the server with it; its row brings it back.
             log.exception("effect.broke", job_id=job)
         finally:
             self._busy.pop(job, None)
             self._unanswered.discard(job)
+        if again and (run := self._worker.run_of.get(job)) is not None:
+            self.wake(run, job)
 
     async def stop(self, grace_s: float) -> None:
         """Wait for the answers of submits in flight, at most *grace_s*; then leave everything to its row."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
+            async with asyncio.timeout(grace_s) as self._grace:
                 # A submit that is just being written down as claimed leaves as soon as that is on disk.
                 await self._worker.caught_up()
                 while self._claims or self._unanswered:
                     submits = self._submits()
                     # Between the end of what claimed a submit and its sending nothing is busy for a moment.
                     await (asyncio.wait(submits) if submits else asyncio.sleep(0.01))
+        self._grace = None
         for task in list(self._busy.values()):
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Let a stop that waits for answers wait no longer; what they would have said is uncertain."""
+        if self._grace is not None and not self._grace.expired():
+            self._grace.reschedule(asyncio.get_running_loop().time())
 
     def _submits(self) -> list[asyncio.Task[None]]:
         """Return what sends a claimed request, or waits for its answer."""
@@ -259,7 +275,12 @@ class Performer:
         claim = self._claims.pop(work.job.id, None)
         if claim is not None:
             self._unanswered.add(work.job.id)
-            await self._post_submit(claim, Template.from_json(claim.job.template or {}))
+            try:
+                await self._post_submit(claim, Template.from_json(claim.job.template or {}))
+            except Exception:
+                # A mistake of ours: whether anything had left nobody knows, and nobody else will ever tell.
+                await self._tell(claim, t.SubmitLost, reason="the server met a mistake of its own at sending")
+                raise
 
     async def _post_submit(self, work: _Work, template: Template) -> None:
         job = work.job

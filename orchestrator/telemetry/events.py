@@ -67,6 +67,7 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("run.failed", "warning", "error_class code message", "The run ended badly."),
     ("schedule.failed", "error", "at error", "The run of an instant could not be started."),
     ("schedule.missed", "warning", "cron at", "An instant passed while no server ran; it is skipped."),
+    ("server.hurried", "warning", "signal", "Asked to stop again: submits in flight are not waited for."),
     ("server.started", "info", "version public admin data_folder", "Both listeners answer."),
     ("server.stop_requested", "info", "signal", "No new submits; those in flight finish."),
     ("server.stopped", "info", "uncertain", "The process ends; what is left is in the store."),

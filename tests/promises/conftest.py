@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from orchestrator.simulators.faults import Faults
 from orchestrator.simulators.server import Options, Running, start
 
 SHOOT = Path(__file__).parents[2] / "orchestrator" / "workflows" / "fashion-shoot.yaml"
@@ -43,6 +44,7 @@ class Server:
     public_port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
+    top: dict[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -61,6 +63,7 @@ class Server:
             f'store = "sqlite:///{self.folder}/orchestrator.db"',
             f'artifacts = "{self.folder}/artifacts"',
             f'workflows = "{self.folder}/workflows"',
+            *(line for key, value in self.top.items() for line in toml(key, value)),
             "[listen]",
             f'public = "127.0.0.1:{self.public_port}"',
             f'admin = "127.0.0.1:{self.admin_port}"',
@@ -74,16 +77,16 @@ class Server:
 
     async def start(self) -> None:
         self.write_settings()
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("ORCHESTRATOR_")}
         with (self.folder / "server.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "orchestrator", "serve", "--config", str(self.folder / "orchestrator.toml")),
-                stdout=log,
-                stderr=log,
-                env=clean,
-            )
+            self.process = await self.launch(log)
         await self.until(self.is_ready, "the server to be ready", 30.0)
+
+    async def launch(self, output: Any) -> asyncio.subprocess.Process:
+        """Start a process with the settings that are there; it may not come far."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("ORCHESTRATOR_")}
+        config = str(self.folder / "orchestrator.toml")
+        command = (sys.executable, "-m", "orchestrator", "serve", "--config", config)
+        return await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, env=clean)
 
     async def is_ready(self) -> bool:
         assert self.process is not None
@@ -156,13 +159,21 @@ async def simulators() -> AsyncIterator[Callable[..., Any]]:
 
 
 @pytest.fixture
+def faults() -> Callable[..., Faults]:
+    """Name faults of the simulators, each with its probability."""
+    return lambda **chances: Faults(chances)
+
+
+@pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Start a server that talks to simulators; it ends with the test."""
     servers: list[Server] = []
 
-    async def begin(simulated: Running, *, callbacks: str = "on", **settings: Any) -> Server:
+    async def begin(
+        simulated: Running, *, callbacks: str = "on", top: dict[str, str] | None = None, **settings: Any
+    ) -> Server:
         providers = {kind: {**simulated.client_settings(kind), **settings} for kind in ("pizi", "perfect")}
-        server = Server(tmp_path, providers, callbacks)
+        server = Server(tmp_path, providers, callbacks, top=top or {})
         servers.append(server)
         await server.start()
         return server
