@@ -74,12 +74,14 @@ class Shock:
     """
     An end of the server, and its next start *down_s* later.
 
-    Shape:   it comes *turns* of the event loop after the server's start.
+    Shape:   it comes *turns* of the event loop after the server's start; a crash may instead come
+             right after the server, once it is up, has written so many times.
     """
 
     kind: Literal["crash", "stop"]
     turns: int
     down_s: float
+    writes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +170,6 @@ def _shock(dice: random.Random) -> Shock:
     # Most of what can be interrupted lies in the first turns; the rest is waiting.
     turns = int(10 ** dice.uniform(0.0, 3.3))
     kind: Literal["crash", "stop"] = "stop" if dice.random() < 0.2 else "crash"
-    return Shock(kind, turns, dice.choice((0.0, 1.0, dice.uniform(0.0, 30.0))))
+    down_s = dice.choice((0.0, 1.0, dice.uniform(0.0, 30.0)))
+    writes = dice.randint(1, 40) if kind == "crash" and dice.random() < 0.4 else None
+    return Shock(kind, turns, down_s, writes)

@@ -236,6 +236,29 @@ def test_a_crash_at_any_moment_costs_an_answer_at_most(workflow: str, turns: int
     assert set(ends(world)) <= allowed
 
 
+@pytest.mark.parametrize("workflow", ["shoot", "portraits"])
+@pytest.mark.parametrize("writes", range(2, 18, 2))
+def test_a_crash_right_after_a_write_leaves_nothing_half_done(workflow: str, writes: int) -> None:
+    shocks = (Shock("crash", 0, 0.0, writes=writes), Shock("crash", 0, 0.0, writes=writes + 1))
+
+    world = play(calm(workflow, shocks=shocks))
+
+    # The audit looks after each of them.
+    assert world.outside.crashes
+    assert set(ends(world)) <= {"succeeded", "uncertain", "timeout"}
+
+
+def test_what_a_provider_says_of_when_to_come_again_is_heeded() -> None:
+    world = play(calm("drafts", faults={"rate_limit": 0.4}, lag_s=15.0))
+
+    seen = [request for request in world.providers.books("pixza").requests if request.method == "POST"]
+    refused = [request.at for request in seen if request.status == 429]
+    assert refused, "it did not happen"
+    for at in refused:
+        # Those that were on their way are answered within four seconds.
+        assert not [later for later in seen if at + 5 < later.at < at + 14], "it came before it was asked to"
+
+
 def calm(workflow: str, **changes: Any) -> Any:
     """Return the scenario of one run of *workflow* to which nothing happens but *changes*."""
     return replace(CALM, orders=(Order(workflow),), **changes)

@@ -40,6 +40,17 @@ class Life:
         self.transports: list[asyncio.BaseTransport] = []
         self.listening: list[socket.socket] = []
         self.databases: list[aiosqlite.Connection] = []
+        self.is_up = False
+        self.writes = 0
+        self.dies_after: int | None = None
+        self.struck: Callable[[], object] = lambda: None
+
+    def wrote(self) -> None:
+        """Count a transaction of a server that is up; after a chosen one nothing more is written."""
+        self.writes += self.is_up
+        if self.is_up and self.writes == self.dies_after:
+            self.is_dead = True
+            self.struck()
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run *work* as this life: all that it starts belongs to it."""
@@ -216,7 +227,10 @@ def watch_databases(patch: pytest.MonkeyPatch) -> None:
                 raise sqlite3.OperationalError("the dead do not write")
             if self is life.databases[0] and _loop().disk_is_full:
                 raise _disk_is_full()
-        return await counted(execute(self, function, *args, **kwargs))  # type: ignore[no-untyped-call]
+        done = await counted(execute(self, function, *args, **kwargs))  # type: ignore[no-untyped-call]
+        if life is not None and life.databases and self is life.databases[0]:
+            life.wrote()
+        return done
 
     async def connect_counted(self: Any) -> Any:
         if (life := LIFE.get()) is not None:

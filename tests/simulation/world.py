@@ -20,7 +20,7 @@ from orchestrator.settings import Settings
 from orchestrator.simulators.server import Options, Running, start
 from tests.simulation.people import People
 from tests.simulation.scenario import Scenario, Shock
-from tests.simulation.virtual_time import Life, VirtualLoop
+from tests.simulation.virtual_time import LIFE, Life, VirtualLoop
 from tests.simulation.watching import CountedFaults, Outside, overheard
 
 NOON = 1_790_000_000
@@ -105,13 +105,15 @@ class World:
         life, leave = Life(), asyncio.Event()
         struck = asyncio.Event()
         root = life.begin(self._serve(settings, leave))
-        if shock is not None:
+        if shock is not None and shock.writes is not None:
+            life.dies_after, life.struck = shock.writes, struck.set
+        elif shock is not None:
             self.loop.at_turn(self.loop.turns + shock.turns, struck.set)
         over = asyncio.create_task(self._all_done())
         wait = [root, over, asyncio.create_task(struck.wait())]
         await asyncio.wait(wait, return_when=asyncio.FIRST_COMPLETED)
         self._server = None
-        if root.done():
+        if root.done() and not life.is_dead:
             root.result()
         for task in wait[1:]:
             task.cancel()
@@ -132,6 +134,8 @@ class World:
             left = asyncio.ensure_future(leave.wait())
             ends: list[asyncio.Future[Any]] = [left, server.failed]
             self._server = server
+            if (life := LIFE.get()) is not None:
+                life.is_up = True
             try:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
