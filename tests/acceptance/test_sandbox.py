@@ -135,7 +135,8 @@ def test_nothing_waits_when_all_is_done(ask: Any, run: dict[str, Any]) -> None:
 
 def test_workflows_and_connections_are_listed(ask: Any, run: dict[str, Any]) -> None:
     listed = ask("workflows", "list").stdout
-    assert all(file.stem in listed for file in EXAMPLES.glob("*.yaml"))
+    names = {file.stem for file in EXAMPLES.glob("*.yaml") if not file.stem.endswith(".test")}
+    assert all(name in listed for name in names)
     assert "product_images  required" in ask("workflows", "show", "fashion-shoot").stdout
     assert {item["name"] for item in json.loads(ask("connections", "list", "--json").stdout)} == {
         "perfect",
