@@ -61,7 +61,7 @@ MEANINGS: dict[ErrorClass, str] = {
     "result_unavailable": "There was a result, and it cannot be fetched any more.",
     "timeout": "No result within the step's `timeout`, or no end of the run within the workflow's.",
     "uncertain": "Nobody can tell whether the submit was accepted.",
-    "budget_exceeded": "Reserved: budgets are not enforced by this version.",
+    "budget_exceeded": "With this step the run would have used more than its budget; nothing was sent.",
     "refused_url": "A URL points into a private network, or is none that may be requested.",
     "cancelled": "Reserved: cancelled steps have the status `cancelled` and no error.",
 }
