@@ -1,0 +1,130 @@
+"""The two listeners: what they are given, and where they are bound."""
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiohttp import web
+
+from orchestrator import receiver
+from orchestrator import web as admin
+from orchestrator.app.choices import Choices, retention
+from orchestrator.app.parts import Parts
+from orchestrator.artifacts.links import signed_links
+from orchestrator.clock import rfc3339
+from orchestrator.errors import SettingsError, StoreUnavailable
+from orchestrator.operations.budgets import Budgets
+from orchestrator.operations.connections import Connections
+from orchestrator.operations.decisions import Decisions
+from orchestrator.operations.deliveries import Deliveries
+from orchestrator.operations.dry_runs import DryRuns
+from orchestrator.operations.hooks import Hooks
+from orchestrator.operations.jobs import Jobs
+from orchestrator.operations.pruning import Pruning
+from orchestrator.settings import Address
+from orchestrator.store.sqlite import SqliteStore
+
+LISTENERS_STOP_S = 2.0
+"""How long requests that are being answered may still take when the server stops."""
+
+
+async def listen(stack: AsyncExitStack, choices: Choices, parts: Parts) -> tuple[str, str]:
+    """Open the public listener, then the admin one; return their addresses. Errors: SettingsError."""
+    settings = choices.settings
+    public = receiver.build(
+        store_inbox=parts.store,
+        keyring=choices.keyring,
+        clock=choices.clock,
+        body_limit=settings.limits.callback_body_size,
+        artifact_handler=signed_links(parts.folder, choices.keyring, choices.clock),
+        secrets={name: secret.get_secret_value() for name, secret in settings.secrets.items()},
+        hooks=Hooks(choices.library, settings.secrets),
+    )
+    public_runner = receiver.runner(public, shutdown_s=LISTENERS_STOP_S)
+    public_url = await _bind(stack, public_runner, settings.listen.public)
+    inside = admin.build(_deps(choices, parts, public), loopback=settings.listen.admin.is_loopback)
+    admin_runner = web.AppRunner(inside, access_log=None, shutdown_timeout=LISTENERS_STOP_S)
+    return public_url, await _bind(stack, admin_runner, settings.listen.admin)
+
+
+async def _bind(stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunner, address: Address) -> str:
+    """Bind a listener and return its address. Errors: SettingsError when the address is taken."""
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, address.host, address.port).start()
+    except OSError as error:
+        # asyncio's own sentence repeats the address; a name that cannot be resolved has no number above 0.
+        reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
+        raise SettingsError(f"cannot listen on {address}: {reason}; choose another in [listen]") from error
+    bound_host, bound_port = runner.addresses[0][:2]
+    return f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+
+
+def _deps(choices: Choices, parts: Parts, public: receiver.Receiver) -> admin.Deps:
+    store, clock = parts.store, choices.clock
+    connections = Connections(
+        parts.limits.overview,
+        parts.ledger,
+        parts.checkups.check,
+        Budgets(choices.connectors, store, clock).of,
+        clock,
+    )
+    return admin.Deps(
+        runs=parts.runs,
+        dry_runs=DryRuns(choices.library, parts.plans, connections, parts.files.check),
+        jobs=Jobs(parts.worker, store),
+        decisions=Decisions(parts.worker, store, store, parts.plans),
+        deliveries=Deliveries(store, clock),
+        pruning=Pruning(retention(choices.settings), parts.janitor.prune),
+        library=choices.library,
+        plans=parts.plans,
+        views=store,
+        log=store,
+        inbox=store,
+        schedule=store,
+        folder=parts.folder,
+        clock=clock,
+        counts=parts.counters.all,
+        ready=_readiness(store, parts),
+        connections=connections,
+        rejects=lambda: [_refused(reject) for reject in public.rejects],
+        last_check=parts.performer.last_checks.get,
+        shortage=lambda: parts.disk.shortage,
+        run_bytes_max=choices.settings.limits.run_body_size,
+        artifact_bytes_max=choices.settings.limits.artifact_size,
+    )
+
+
+def _readiness(store: SqliteStore, parts: Parts) -> Callable[[], Awaitable[str | None]]:
+    async def ready() -> str | None:
+        """Say why the server cannot do its work, or nothing."""
+        if parts.worker.stopping:
+            return "the server is stopping"
+        if parts.worker.trouble is not None:
+            return parts.worker.trouble
+        try:
+            await store.check()
+            await parts.folder.check()
+        except StoreUnavailable as trouble:
+            return str(trouble)
+        return parts.disk.shortage
+
+    return ready
+
+
+def _refused(reject: receiver.Reject) -> dict[str, Any]:
+    """Return a refused request as the API shows it."""
+    return {
+        "received_at": rfc3339(reject.at),
+        "reason": reject.reason,
+        "detail": reject.detail or None,
+        "method": reject.method,
+        "path": reject.path,
+        "query": reject.query,
+        "remote": reject.remote,
+        "content_type": reject.content_type,
+        "user_agent": reject.user_agent,
+        "body": reject.body.decode("utf-8", "replace"),
+    }
