@@ -194,13 +194,25 @@ def _paid_once(world: World, history: History) -> None:
     for key, made in attempts.items():
         counted = [job.attempt for _, job in made]
         assert counted == list(range(1, len(made) + 1)), f"{history.state.id} {key}: {counted}"
-        for (first, job), (second, _) in pairwise(made):
-            between = [event for at, event in retried if first < at < second]
+        for (first, job), (second, follower) in pairwise(made):
+            between = [(at, event) for at, event in retried if first < at < second]
             if between:
-                again = any(job.step in event.again for event in between)
-                assert again or job.status != "succeeded", f"{job.id} had succeeded, and was bought again"
+                if not any(job.step in event.again for _, event in between):
+                    _was_not_there(history, between[-1][0], follower)
             elif job.id not in asked:
                 _was_worth_another(world, history.state, job)
+
+
+def _was_not_there(history: History, retried: int, follower: Job) -> None:
+    """What is bought after a retry was not there yet; an item may have moved to another place of its list."""
+    before = {
+        event.job for event in history.events[:retried] if isinstance(event, e.JobSucceeded | e.JobLateResult)
+    }
+    used = {event.job for event in history.events[retried:] if isinstance(event, e.StepSucceeded)}
+    for id in before - used:
+        job = history.state.jobs[id]
+        same = (job.step, job.params) == (follower.step, follower.params)
+        assert not same, f"{id} had succeeded, and {follower.id} was bought again"
 
 
 def _was_worth_another(world: World, state: RunState, job: Job) -> None:
