@@ -103,7 +103,8 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
     runs = Runs(worker, store, choices.library, files.take, clock)
     performer.children = Children(runs, worker, store)
     hooks = HookIntake(store, runs, choices.library)
-    counters = Counters("watchdog.healed")
+    counters = Counters("watchdog.healed", "artifact.damaged")
+    folder.on_damage = lambda _: counters.add("artifact.damaged")
     return Parts(
         store=store,
         folder=folder,
@@ -126,6 +127,7 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
             settings.min_free_disk,
             limits,
             scheduler.nudge,
+            folder.check,
         ),
         janitor=Janitor(
             store, folder, retention(settings), clock, texts=lambda: workflows.texts([settings.workflows])

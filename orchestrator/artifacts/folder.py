@@ -23,7 +23,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from orchestrator import telemetry
+from orchestrator.artifacts.soundness import Soundness
 from orchestrator.errors import NotFound, OrchestratorError, StoreUnavailable
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -71,10 +72,16 @@ def artifact_files(folder: Path) -> list[Path]:
 
 
 class Folder:
-    """Content-addressed files. One `Folder` a process; several processes may share the directory."""
+    """
+    Content-addressed files. One `Folder` a process; several processes may share the directory.
 
-    def __init__(self, path: Path) -> None:
+    *on_damage* is told the digest of a file whenever somebody wanted it and it held other bytes.
+    """
+
+    def __init__(self, path: Path, *, on_damage: Callable[[str], None] = lambda digest: None) -> None:
         self._root = path
+        self.on_damage = on_damage
+        self._soundness = Soundness()
         self._files = path / "sha256"
         self._temporary = path / "tmp"
         # Between looking how old a file is and deleting it, nobody may begin to use it.
@@ -160,27 +167,29 @@ class Folder:
         """
         path = self.path(digest)
 
-        def load() -> bytes:
+        def load() -> tuple[bytes, bool]:
             data = path.read_bytes()
-            if verify and sha256(data).hexdigest() != path.name:
-                log.error("artifact.damaged", digest=digest)
-                raise CorruptArtifact(f"the artifact {digest} is corrupt: its file {path} holds other bytes")
-            return data
+            return data, not verify or sha256(data).hexdigest() == path.name
 
-        return await _reading(digest, load)
+        data, sound = await self._reading(digest, asyncio.to_thread(load))
+        if not sound:
+            raise self._damaged(digest)
+        return data
 
-    async def verify(self, digest: str) -> bool:
-        """Return whether the file holds what its name promises. Errors: NotFound, StoreUnavailable."""
+    async def look(self, digest: str, at: Callable[[Path], T]) -> T:
+        """Return what *at* makes of the file, in a thread. Errors: NotFound, StoreUnavailable."""
+        return await self._reading(digest, asyncio.to_thread(at, self.path(digest)))
+
+    async def sound(self, digest: str) -> Path:
+        """
+        Return the file of *digest*, which holds what its name promises; an unchanged one is read but once.
+
+        Errors:  NotFound; CorruptArtifact; StoreUnavailable when the disk refuses.
+        """
         path = self.path(digest)
-
-        def check() -> bool:
-            with path.open("rb") as file:
-                found = sha256()
-                while piece := file.read(_PIECE_BYTES):
-                    found.update(piece)
-                return found.hexdigest() == path.name
-
-        return await _reading(digest, check)
+        if not await self._reading(digest, self._soundness.holds(path)):
+            raise self._damaged(digest)
+        return path
 
     async def check(self) -> None:
         """Return when a file could be written here. Errors: StoreUnavailable."""
@@ -245,6 +254,25 @@ class Folder:
             await asyncio.wait([self._writer])
         self._thread.shutdown()
         self._syncers.shutdown()
+
+    # --- reading -----------------------------------------------------------------------------
+
+    async def _reading(self, digest: str, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except FileNotFoundError as error:
+            if not self._files.is_dir():
+                # Not this file is missing, but the folder: it may have been mounted a moment ago.
+                raise _refused(FileNotFoundError(2, "it is gone", str(self._files))) from error
+            raise NotFound(f"there is no artifact {digest} here") from error
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _damaged(self, digest: str) -> CorruptArtifact:
+        log.error("artifact.damaged", digest=digest)
+        self.on_damage(digest)
+        path = self.path(digest)
+        return CorruptArtifact(f"the artifact {digest} is corrupt: its file {path} holds other bytes")
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -452,14 +480,5 @@ async def _in_thread(work: Callable[[], T]) -> T:
         # The thread still uses the file that the caller is about to close.
         await asyncio.wait([future])
         raise
-    except OSError as error:
-        raise _refused(error) from error
-
-
-async def _reading(digest: str, work: Callable[[], T]) -> T:
-    try:
-        return await asyncio.to_thread(work)
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no artifact {digest} here") from error
     except OSError as error:
         raise _refused(error) from error

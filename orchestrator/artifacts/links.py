@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from orchestrator.artifacts.folder import Folder
+from orchestrator.artifacts.folder import CorruptArtifact, Folder
 from orchestrator.artifacts.sniff import describe_file
 from orchestrator.clock import SECOND, Clock
 from orchestrator.errors import NotFound
@@ -17,7 +17,9 @@ def signed_links(
     """
     Return what answers `GET /artifacts/{digest}?exp=…&sig=…`.
 
-    A wrong signature and a missing file look alike (404); an honest link that is too old is 410.
+    A wrong signature and a missing file look alike (404); an honest link that is too old is 410; where
+    the file holds other bytes than it should nobody is given them (500).
+    Errors:  StoreUnavailable when the disk refuses.
     """
 
     async def answer(request: web.BaseRequest, digest: str) -> web.StreamResponse:
@@ -27,12 +29,14 @@ def signed_links(
         if int(exp) < clock.now() // SECOND:
             raise web.HTTPGone
         try:
-            path = folder.path(digest)
+            path = await folder.sound(digest)
         except NotFound:
             raise web.HTTPNotFound from None
-        if not path.is_file():
-            raise web.HTTPNotFound
-        headers = {"Content-Type": describe_file(path).media_type, "X-Content-Type-Options": "nosniff"}
+        except CorruptArtifact:
+            # Whoever asks will be paid for what it makes of them.
+            raise web.HTTPInternalServerError(text=f"the bytes of {digest} are damaged") from None
+        media_type = (await folder.look(digest, describe_file)).media_type
+        headers = {"Content-Type": media_type, "X-Content-Type-Options": "nosniff"}
         return web.FileResponse(path, headers=headers)
 
     return answer

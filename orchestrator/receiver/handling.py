@@ -236,12 +236,25 @@ class Receiver:
             raise Rejected("method", 405, allow="GET, HEAD")
         try:
             return await handler(request, path.removeprefix("/artifacts/"))
-        except (web.HTTPNotFound, web.HTTPGone) as error:
+        except (web.HTTPNotFound, web.HTTPGone) as refusal:
             # Remembered, so that an operator sees why a provider could not fetch its input.
-            raise Rejected("link", error.status) from error
+            raise Rejected("link", refusal.status) from refusal
+        except web.HTTPInternalServerError as damage:
+            said = damage.text or ""
+            await self._remember(request, Rejected("link", 500, said), path, "")
+            return Answers(self._clock, 500, error(said)).to(request)
+        except StoreUnavailable as trouble:
+            self.stats.unavailable += 1
+            log.warning("store.unavailable", reason=str(trouble))
+            return self._unavailable.to(request)
 
     async def _turn_away(self, request: web.BaseRequest, rejected: Rejected, path: str, query: str) -> Answer:
         """Keep a trace of the request in memory, and refuse it."""
+        await self._remember(request, rejected, path, query)
+        answers = self._refusals[rejected.status, rejected.allow]
+        return answers.to(request) if request.content.is_eof() else answers.closing
+
+    async def _remember(self, request: web.BaseRequest, rejected: Rejected, path: str, query: str) -> None:
         now = self._clock.now()
         self.stats.rejected[rejected.reason] += 1
         self.rejects.append(
@@ -258,8 +271,6 @@ class Receiver:
                 body=await beginning(request, self.body_s / 10) if rejected.status in (404, 405) else b"",
             )
         )
-        answers = self._refusals[rejected.status, rejected.allow]
-        return answers.to(request) if request.content.is_eof() else answers.closing
 
 
 def build(

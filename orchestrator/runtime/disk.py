@@ -1,5 +1,5 @@
 """
-Lets no submit start while a disk is nearly full: what is paid for has to be kept somewhere.
+Lets no submit start while a disk is nearly full or takes no files: what is paid for has to be kept.
 
 Callbacks are received and stored all the same, and so are results of what was submitted before: that is
 what the last of the room is for. Submits go on by themselves when there is room again.
@@ -7,11 +7,12 @@ what the last of the room is for. Submits go on by themselves when there is room
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
 
+from orchestrator.errors import StoreUnavailable
 from orchestrator.runtime.limits import Limits
 
 log = structlog.get_logger()
@@ -30,8 +31,8 @@ class DiskWatch:
     """
     Watches the file systems of *places*, by what is kept there.
 
-    *least*: bytes that have to be free on each, 0 for nobody to look; *on_room* is called when there are
-    again.
+    *least*: bytes that have to be free on each, 0 for any; *on_room* is called when there are again.
+    *check* raises StoreUnavailable where results could not be kept just now.
     """
 
     def __init__(
@@ -40,11 +41,12 @@ class DiskWatch:
         least: int,
         limits: Limits,
         on_room: Callable[[], None],
+        check: Callable[[], Awaitable[None]],
         *,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._places, self._least, self._limits = places, least, limits
-        self._on_room, self._free = on_room, free
+        self._on_room, self._check, self._free = on_room, check, free
 
     @property
     def shortage(self) -> str | None:
@@ -53,20 +55,27 @@ class DiskWatch:
 
     async def run(self) -> None:
         """Look from time to time until cancelled."""
-        while self._least:
+        while True:
             await asyncio.sleep(EVERY_S)
             await self.look()
 
     async def look(self) -> None:
         """Look now, in a thread: a file system may take its time."""
         before = self._limits.shortage
-        now = await asyncio.to_thread(self._find_shortage) if self._least else None
+        now = await self._refusal() or await asyncio.to_thread(self._find_shortage)
         self._limits.stop_for(now)
         if now is not None and before is None:
             log.warning("disk.filled", reason=now)
         elif now is None and before is not None:
             log.info("disk.cleared")
             self._on_room()
+
+    async def _refusal(self) -> str | None:
+        try:
+            await self._check()
+        except StoreUnavailable as trouble:
+            return f"{trouble}: nothing is submitted until files can be kept"
+        return None
 
     def _find_shortage(self) -> str | None:
         for what, path in self._places.items():

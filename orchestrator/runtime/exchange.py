@@ -22,7 +22,7 @@ from yarl import URL
 
 from orchestrator.artifacts.folder import CorruptArtifact
 from orchestrator.clock import SECOND, Clock
-from orchestrator.errors import Failure, NotFound
+from orchestrator.errors import Failure, NotFound, StoreUnavailable
 from orchestrator.providers.base import (
     Connector,
     Exchange,
@@ -151,13 +151,17 @@ class Exchanger:
         that its request is being sent.
         `Failed` and `Unauthorized` mean that nothing was accepted, and why.
         Shape:   *number* is the job's request number, where it has one; *run* as for `run`.
-        Errors:  NotSent, Lost; StoreUnavailable.
+        Errors:  NotSent, Lost.
         """
         account = self._accounts[connection]
         enter = partial(self._gate.enter, connection, Lane.SUBMIT, run)
         try:
             template = with_head(template, partial(self._fill, account, job, number, {}))
-            body = await self._body(account, template, job, number)
+            try:
+                body = await self._body(account, template, job, number)
+            except StoreUnavailable as trouble:
+                # The artifacts cannot be read just now: nothing has left, and it is known that it has not.
+                raise NotSent(str(trouble)) from trouble
             access, reply = await self._send(account, template, body, enter)
             if reply.status == 401 and template.url is None and account.forget(access):
                 await enter()
@@ -285,6 +289,9 @@ class Exchanger:
             return await self._artifact(template.content["digest"])
         if template.body is None and not template.holes:
             return None
+        for hole in template.holes:
+            if hole["fill"] == "link":
+                await self._sound(hole["digest"])
         images = {
             hole["digest"]: await self._artifact(hole["digest"])
             for hole in template.holes
@@ -299,6 +306,13 @@ class Exchanger:
         try:
             # A provider would be paid for finding out that a file was damaged.
             return await self._images.folder.read(digest, verify=True)
+        except (NotFound, CorruptArtifact) as error:
+            raise _Unsendable(str(error)) from error
+
+    async def _sound(self, digest: str) -> None:
+        """Refuse to send a link to a file that its provider could not be given."""
+        try:
+            await self._images.folder.sound(digest)
         except (NotFound, CorruptArtifact) as error:
             raise _Unsendable(str(error)) from error
 

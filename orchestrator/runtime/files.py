@@ -2,7 +2,7 @@
 
 import asyncio
 
-from orchestrator.artifacts.folder import Folder
+from orchestrator.artifacts.folder import CorruptArtifact, Folder
 from orchestrator.artifacts.wholeness import unreadable, unreadable_bytes
 from orchestrator.errors import NotFound
 from orchestrator.runtime.images import ImageProblem, Images
@@ -38,14 +38,17 @@ class Files:
     async def _held(self, reference: str, must_be_image: bool) -> str:
         digest = reference.removeprefix("artifact:")
         try:
-            path = self._folder.path(digest)
             # First: from here on nobody removes it for being old and unused.
-            if not self._folder.hold(digest):
-                raise FileNotFoundError(path)
-            problem = await asyncio.to_thread(unreadable, path)
-        except (NotFound, FileNotFoundError):
+            self._folder.hold(digest)
+            await self._folder.sound(digest)
+            problem = await self._folder.look(digest, unreadable)
+        except NotFound:
             raise ValueError(
                 "there is no such artifact here; upload it with POST /api/v1/artifacts"
+            ) from None
+        except CorruptArtifact:
+            raise ValueError(
+                "is damaged: its file holds other bytes; upload it again with POST /api/v1/artifacts"
             ) from None
         _refuse(problem, must_be_image)
         return f"artifact:{digest}"

@@ -105,9 +105,8 @@ class Images:
 
     async def _held(self, digest: str, name: str | None) -> _Source:
         try:
-            path = self.folder.path(digest)
-            nature, size = await asyncio.to_thread(lambda: (describe_file(path), path.stat().st_size))
-        except (NotFound, FileNotFoundError):
+            nature, size = await self.folder.look(digest, lambda at: (describe_file(at), at.stat().st_size))
+        except NotFound:
             raise ImageProblem("invalid_request", f"there is no artifact {digest} here") from None
         return _Source(digest, nature, size, name)
 

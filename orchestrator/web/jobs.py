@@ -98,7 +98,7 @@ def _waiting(deps: Deps, row: JobRow, asked: shapes.Object | None) -> shapes.Obj
     usual = deps.plans.usual.of(row.connection, row.operation)
     found = shapes.waiting(row, deps.last_check(row.id), usual, asked)
     if row.status == "created" and deps.shortage() is not None:
-        found["waiting_for"] = "room on the disk (min_free_disk)"
+        found["waiting_for"] = "the disk (/readyz says why)"
     return found
 
 

@@ -104,7 +104,7 @@ async def test_a_large_file_is_streamed_to_disk(tmp_path: Path, answer: bytes) -
         artifact = await f.collector.download("own", ResultFile(f"{f.url}/x"))
 
         assert (artifact.media_type, artifact.size) == ("video/mp4", len(VIDEO))
-        assert await f.folder.verify(artifact.digest)
+        assert await f.folder.sound(artifact.digest)
 
 
 async def test_the_bytes_are_asked_for_as_they_are_and_without_credentials(tmp_path: Path) -> None:

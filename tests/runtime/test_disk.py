@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from orchestrator.clock import SystemClock
+from orchestrator.errors import StoreUnavailable
 from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.disk import DiskWatch, free_bytes
 from orchestrator.runtime.limits import Limits
@@ -18,13 +19,21 @@ class Disks:
     def __init__(self) -> None:
         self.free = {"data": 5 * GB, "files": 5 * GB}
         self.cleared = 0
+        self.refusal: str | None = None
         connectors = {"pizi": connect(PiziSettings(api_key=SecretStr("x"), rate_limits=[], max_in_flight=3))}
         self.limits = Limits(connectors, SystemClock())
         self.limits.queue("pizi", False)
 
     def watch(self, least: int = GB) -> DiskWatch:
         places = {"database": Path("data"), "artifacts": Path("files")}
-        return DiskWatch(places, least, self.limits, self._clear, free=lambda path: self.free[path.name])
+        return DiskWatch(
+            places, least, self.limits, self._clear, self.check, free=lambda path: self.free[path.name]
+        )
+
+    async def check(self) -> None:
+        """Fail as a folder does that takes no files."""
+        if self.refusal is not None:
+            raise StoreUnavailable(self.refusal)
 
     def _clear(self) -> None:
         self.cleared += 1
@@ -61,15 +70,31 @@ async def test_submits_go_on_when_there_is_room_again_and_in_their_order() -> No
     assert disks.cleared == 1
 
 
-async def test_zero_means_that_nobody_looks() -> None:
+async def test_zero_means_that_any_room_is_enough() -> None:
     disks = Disks()
     disks.free["data"] = 0
 
     watch = disks.watch(least=0)
     await watch.look()
-    await watch.run()
 
     assert watch.shortage is None
+
+
+async def test_while_no_file_can_be_kept_nothing_may_be_submitted_however_much_is_free() -> None:
+    disks = Disks()
+    watch = disks.watch(least=0)
+    disks.refusal = "the artifacts folder refuses: Read-only file system"
+    await watch.look()
+
+    assert watch.shortage is not None
+    assert watch.shortage.startswith(disks.refusal)
+    assert disks.limits.free("pizi") == 0
+
+    disks.refusal = None
+    await watch.look()
+
+    assert disks.limits.shortage is None
+    assert disks.cleared == 1
 
 
 async def test_a_disk_that_cannot_be_asked_is_left_to_those_who_write_to_it() -> None:
@@ -78,7 +103,8 @@ async def test_a_disk_that_cannot_be_asked_is_left_to_those_who_write_to_it() ->
     def broken(path: Path) -> int:
         raise OSError(5, "Input/output error")
 
-    watch = DiskWatch({"database": Path("data")}, GB, disks.limits, lambda: None, free=broken)
+    places = {"database": Path("data")}
+    watch = DiskWatch(places, GB, disks.limits, lambda: None, disks.check, free=broken)
     await watch.look()
 
     assert watch.shortage is None

@@ -558,6 +558,30 @@ async def test_a_spending_request_whose_image_is_gone_fails_unsent(tmp_path: Pat
         assert w.provider.requests == []
 
 
+async def test_a_link_to_a_file_that_is_damaged_is_not_sent(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        image = await held(w.folder)
+        w.folder.path(image.digest).write_bytes(b"\x89PNG bytez")
+        outcome = await w.send(w.frozen(json={"image": Link(image)}))
+
+        assert isinstance(outcome, Failed)
+        assert image.digest in outcome.failure.message
+        assert w.provider.requests == []
+
+
+async def test_a_folder_that_cannot_be_read_just_now_means_that_nothing_was_sent(tmp_path: Path) -> None:
+    async with world(tmp_path / "files") as w:
+        image = await held(w.folder)
+        (tmp_path / "files").rename(tmp_path / "away")
+        for form in (Link(image), Inline(image, "base64")):
+            with pytest.raises(NotSent, match="artifacts folder"):
+                await w.send(w.frozen(json={"image": form}))
+        assert w.provider.requests == []
+
+        (tmp_path / "away").rename(tmp_path / "files")
+        assert (await w.send(w.frozen(json={"image": Link(image)}))).status == 200
+
+
 async def test_a_number_that_json_cannot_carry_fails_unsent(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         outcome = await w.send(w.frozen(json={"seed": 2**70}))

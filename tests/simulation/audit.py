@@ -363,7 +363,7 @@ async def _artifacts_are_there(world: World, jobs: Sequence[Job]) -> None:
     try:
         for job in jobs:
             for artifact in job.artifacts:
-                assert await folder.verify(artifact["digest"]), f"a result of {job.id} is not there"
+                await folder.sound(artifact["digest"])
     finally:
         await folder.close()
 

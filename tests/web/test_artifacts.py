@@ -203,6 +203,44 @@ async def test_what_the_caller_has_already_is_not_sent_again(client: Client, fol
     assert await second.read() == b""
 
 
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=1-3"}])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_nobody_is_given_damaged_bytes(
+    client: Client, folder: Folder, method: str, headers: dict[str, str]
+) -> None:
+    await folder.put(PICTURE)
+    whole = await client.get(f"/api/v1/artifacts/{DIGEST}")
+    folder.path(DIGEST).write_bytes(PICTURE[:-1] + b"!")
+
+    answer = await client.request(method, f"/api/v1/artifacts/{DIGEST}", headers=headers)
+    known = {"If-None-Match": whole.headers["ETag"], **headers}
+    again = await client.request(method, f"/api/v1/artifacts/{DIGEST}", headers=known)
+
+    assert (answer.status, again.status) == (500, 500)
+    assert answer.content_type == "application/problem+json"
+    if method == "GET":
+        detail = (await answer.json())["detail"]
+        assert DIGEST in detail
+        assert "POST /api/v1/artifacts" in detail
+
+    mended = await client.post("/api/v1/artifacts", data=PICTURE)
+    assert mended.status == 201
+    answer = await client.request(method, f"/api/v1/artifacts/{DIGEST}", headers=headers)
+    assert answer.status == (206 if headers else 200)
+
+
+async def test_while_the_folder_is_away_nothing_is_said_to_be_missing(
+    client: Client, folder: Folder, tmp_path: Path
+) -> None:
+    await folder.put(PICTURE)
+    (tmp_path / "artifacts").rename(tmp_path / "away")
+
+    answer = await client.get(f"/api/v1/artifacts/{DIGEST}")
+
+    assert answer.status == 503
+    assert "artifacts folder" in (await answer.json())["detail"]
+
+
 @pytest.mark.parametrize(
     "digest",
     [DIGEST, "sha256:", DIGEST.upper(), DIGEST[7:], "sha256:..%2f..%2f..%2fetc%2fpasswd", "%00", "..%2ftmp"],

@@ -303,4 +303,4 @@ async def test_the_waiting_board_says_that_the_disk_is_what_is_waited_for(
     client = await serve(shortage=lambda: limits.shortage)
     board = (await (await client.get("/api/v1/waiting")).json())["items"]
 
-    assert [entry["waiting_for"] for entry in board] == ["room on the disk (min_free_disk)"]
+    assert [entry["waiting_for"] for entry in board] == ["the disk (/readyz says why)"]
