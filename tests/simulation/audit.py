@@ -7,7 +7,7 @@ names the run, job or task.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -205,14 +205,21 @@ def _paid_once(world: World, history: History) -> None:
 
 def _was_not_there(history: History, retried: int, follower: Job) -> None:
     """What is bought after a retry was not there yet; an item may have moved to another place of its list."""
-    before = {
-        event.job for event in history.events[:retried] if isinstance(event, e.JobSucceeded | e.JobLateResult)
-    }
-    used = {event.job for event in history.events[retried:] if isinstance(event, e.StepSucceeded)}
-    for id in before - used:
-        job = history.state.jobs[id]
-        same = (job.step, job.params) == (follower.step, follower.params)
-        assert not same, f"{id} had succeeded, and {follower.id} was bought again"
+    past, after = history.events[:retried], history.events[retried:]
+    had = {event.job for event in past if isinstance(event, e.JobSucceeded | e.JobLateResult)}
+    used = {event.job for event in after if isinstance(event, e.StepSucceeded)}
+    was, is_now = _items(reversed(past), follower.step), _items(after, follower.step)
+    for job in (history.state.jobs[id] for id in had - used):
+        if (job.step, job.params) == (follower.step, follower.params):
+            stays = job.index is not None and was[job.index] == dict(enumerate(is_now)).get(job.index)
+            kept = stays and job.key != follower.key
+            assert kept, f"{job.id} had succeeded, and {follower.id} was bought again"
+
+
+def _items(events: Iterable[e.Event], step: str) -> list[str]:
+    """Return the digests of the items of *step* that *events* tell of first; none if it is no list."""
+    expansions = (ev.digests for ev in events if isinstance(ev, e.StepExpanded) and ev.step == step)
+    return next(expansions, [])
 
 
 def _was_worth_another(world: World, state: RunState, job: Job) -> None:

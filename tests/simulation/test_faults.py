@@ -186,11 +186,13 @@ def test_a_run_that_is_let_go_on_buys_only_what_it_has_not_got(anew: bool) -> No
 
 
 def test_runs_of_a_group_take_turns_and_leave_no_place_taken() -> None:
-    orders = tuple(Order("shared", after_s=float(number)) for number in range(3))
+    cancelled = Order("shared", after_s=0.0, cancelled_after_s=0.2)
+    orders = (cancelled, *(Order("shared", after_s=float(number)) for number in range(3)))
 
     world = play(replace(CALM, orders=orders, shocks=(Shock("crash", 150, 1.0), Shock("crash", 90, 1.0))))
 
-    assert all(end in ("succeeded", "uncertain") for end in ends(world))
+    assert "cancelled" in ends(world)
+    assert all(end in ("succeeded", "uncertain", "cancelled") for end in ends(world))
 
 
 def test_a_budget_delays_what_it_does_not_refuse() -> None:

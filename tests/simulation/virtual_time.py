@@ -16,6 +16,7 @@ import os
 import selectors
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
@@ -26,6 +27,9 @@ import pytest
 
 STALLED_S = 20.0
 """Real seconds without any news, timer or work, after which a simulation is stuck."""
+
+LONGEST_S = 90.0
+"""Real seconds after which a history that is still busy goes round in circles."""
 
 ROUNDS = 20_000
 """How often all that belongs to a dead server is cancelled before that counts as a mistake."""
@@ -149,9 +153,11 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
+        self._until = time.monotonic() + LONGEST_S
 
     def select(self, timeout: float | None = None) -> Any:
         self._loop.ring()
+        self._look_at_the_clock()
         found = super().select(0)
         if found or (timeout is not None and timeout <= 0):
             return found
@@ -168,6 +174,13 @@ class _Selector(selectors.DefaultSelector):
             return found
         self._loop.now += timeout
         return []
+
+    def _look_at_the_clock(self) -> None:
+        """End what goes round in circles; an alarm from outside would only be an exception in some task."""
+        if time.monotonic() > self._until:
+            self._until += STALLED_S
+            tasks = "\n".join(str(task) for task in asyncio.all_tasks(self._loop))
+            raise RuntimeError(f"busy for {LONGEST_S} s and not at an end: {tasks}")
 
 
 def _stop_listening(listener: socket.socket) -> None:
