@@ -32,6 +32,13 @@ from orchestrator.cli.trouble import FAILED, Unreachable
 @click.option(
     "--label", "labels", multiple=True, metavar="K=V", help="A label to find the run by; repeatable."
 )
+@click.option(
+    "--notify",
+    "targets",
+    multiple=True,
+    metavar="URL",
+    help="Tell this address how it ended; also as JSON with url, secret and on; repeatable.",
+)
 @click.option("--wait", is_flag=True, help="Show progress until the end; exit 0 if it succeeded, else 1.")
 @click.option(
     "--dry-run",
@@ -48,6 +55,7 @@ def run(
     pairs: tuple[str, ...],
     file: Path | None,
     labels: tuple[str, ...],
+    targets: tuple[str, ...],
     wait: bool,
     dry_run: bool,
     as_json: bool,
@@ -59,10 +67,15 @@ def run(
     if wait and dry_run:
         raise click.UsageError("there is nothing to wait for with --dry-run")
     given, named = inputs.read_pairs(pairs, "-i"), inputs.read_labels(labels)
-    from_file = inputs.read_file(file)
+    notify, from_file = inputs.read_targets(targets), inputs.read_file(file)
     schemas = client.get(f"/workflows/{part(workflow)}")["inputs"]
     send = inputs.data_uri if dry_run else partial(upload, client)
-    body = {"workflow": workflow, "inputs": from_file | inputs.build(given, schemas, send), "labels": named}
+    body = {
+        "workflow": workflow,
+        "inputs": from_file | inputs.build(given, schemas, send),
+        "labels": named,
+        "notify": notify,
+    }
     if dry_run:
         _tell_outlook(context, client.post("/runs", body | {"dry_run": True}), as_json)
         return

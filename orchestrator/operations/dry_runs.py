@@ -7,11 +7,12 @@ from typing import Any
 
 from orchestrator.definition.foresight import source_of
 from orchestrator.definition.inputs import check_inputs
-from orchestrator.definition.workflow import Workflow
+from orchestrator.definition.workflow import Notify, Workflow
 from orchestrator.errors import InvalidInput
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.files import TakeFile, take_files
 from orchestrator.operations.look_ahead import look_ahead
+from orchestrator.operations.notices import check_targets
 from orchestrator.operations.outlook import Outlook, Span, StepOutlook
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.workflows import Library
@@ -28,13 +29,20 @@ class DryRuns:
     connections: Connections
     check_file: TakeFile
 
-    async def look(self, workflow: str, inputs: Mapping[str, Any], labels: Mapping[str, str]) -> Object:
+    async def look(
+        self,
+        workflow: str,
+        inputs: Mapping[str, Any],
+        labels: Mapping[str, str],
+        notify: Sequence[Notify] = (),
+    ) -> Object:
         """
         Return what a run of *workflow* would do, as the API shows it.
 
         Errors:  NotFound (workflow); InvalidInput with every problem, as when a run is started.
         """
         definition = self.library.get(workflow)
+        check_targets(notify, self.library.secrets)
         checked, problems = check_inputs(definition, inputs)
         if problems:
             raise InvalidInput(problems)

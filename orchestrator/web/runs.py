@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, get_args
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestrator.definition.workflow import EndStatus, Notify
 from orchestrator.engine.state import RunState, RunStatus
@@ -30,6 +30,11 @@ class Target(bodies.Body):
     secret: str = Field(default="notify", max_length=100)
     on: list[EndStatus] = Field(default_factory=lambda: list(get_args(EndStatus)), min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, given: Any) -> Any:
+        return {"url": given} if isinstance(given, str) else given
+
     def notify(self) -> Notify:
         """Return it as definitions have it."""
         return Notify(url=self.url, secret=self.secret, statuses=frozenset(self.on))
@@ -41,7 +46,7 @@ class StartRun(bodies.Body):
     workflow: str = Field(min_length=1, max_length=255)
     inputs: dict[str, Any] = Field(default_factory=dict)
     labels: dict[_LabelName, _LabelValue] = Field(default_factory=dict, max_length=50)
-    notify: list[str | Target] = Field(default_factory=list, max_length=20)
+    notify: list[Target] = Field(default_factory=list, max_length=20)
     dry_run: bool = False
 
 
@@ -72,9 +77,9 @@ async def start(request: web.Request) -> web.Response:
     deps = request.app[DEPS]
     key = _key(request)
     body = await bodies.read(request, StartRun, bytes_max=deps.run_bytes_max)
+    notify = [one.notify() for one in body.notify]
     if body.dry_run:
-        return json_reply(await deps.dry_runs.look(body.workflow, body.inputs, body.labels))
-    notify = [Notify(url=one) if isinstance(one, str) else one.notify() for one in body.notify]
+        return json_reply(await deps.dry_runs.look(body.workflow, body.inputs, body.labels, notify))
     started = await deps.runs.start(body.workflow, body.inputs, body.labels, key, notify=notify)
     shown = await _show(deps, started.state)
     location = f"{PREFIX}/runs/{started.state.id}"

@@ -147,6 +147,10 @@ async def test_an_image_that_is_none_is_told_with_its_place(client: Client) -> N
         ({"workflow": "portrait", "labels": {"a": "line\nbreak"}}, "labels.a"),
         ({"workflow": "portrait", "labels": {"a": "nul\x00"}}, "labels.a"),
         ({"workflow": "portrait", "labels": {f"l{n}": "" for n in range(51)}}, "labels"),
+        ({"workflow": "portrait", "notify": [""]}, "notify[0].url"),
+        ({"workflow": "portrait", "notify": [{"url": "https://a.example", "on": ["no"]}]}, "notify[0].on[0]"),
+        ({"workflow": "portrait", "notify": [7]}, "notify[0]"),
+        ({"workflow": "portrait", "notify": ["example.com"], "dry_run": True}, "notify[0].url"),
     ],
 )
 async def test_a_field_that_is_wrong_is_told_with_its_place(client: Client, body: Any, location: str) -> None:
