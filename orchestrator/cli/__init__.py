@@ -6,6 +6,7 @@ answers at once. Exit codes: 0 done, 1 the thing asked about failed, 2 wrong usa
 invalid input, 3 server not reachable.
 """
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Any
@@ -89,8 +90,17 @@ for _command in (
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
+    _give_output()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows another; it is no reason to stop.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     cli(prog_name="orchestrator")
+
+
+def _give_output() -> None:
+    """Put a place to write to where the caller has closed standard output or error."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (it stays open for as long as the process)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import click
 
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, server: str, api_key: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
         parts = urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(parts):
             raise Trouble(
                 f"the server's address '{server}' is none: write it as {DEFAULT_SERVER} "
                 "(--server or ORCHESTRATOR_SERVER)"
@@ -56,12 +56,12 @@ class Client:
     # --- requests ---
 
     def get(self, path: str, **query: Any) -> Any:
-        """Return the answer to a GET below `/api/v1`; parameters that are None or empty are left out."""
+        """Return the answer to a GET below `/api/v1`; parameters that are None are left out."""
         return self._json(self._send("GET", path, query))
 
     def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """Return the answer to a POST of *body* as JSON."""
-        data = b"" if body is None else json.dumps(body).encode()
+        data = b"" if body is None else _encoded(body)
         return self._json(
             self._send("POST", path, {}, data, {"Content-Type": "application/json", **(headers or {})})
         )
@@ -158,7 +158,7 @@ class Client:
         timeout_s: float | None = None,
     ) -> HTTPResponse:
         """Return the answer, its body unread. Errors: Unreachable; Refusal for a status of 400 and more."""
-        given = {name: value for name, value in query.items() if value not in (None, "", [], ())}
+        given = {name: value for name, value in query.items() if value is not None}
         target = f"{self._prefix}/api/v1{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
         own = {"Connection": "close"} | (
             {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
@@ -246,9 +246,38 @@ def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def _is_address(parts: SplitResult) -> bool:
+    try:
+        is_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return is_port and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def _encoded(body: Any) -> bytes:
+    """Return *body* as JSON. Errors: Trouble, for texts and numbers that JSON has not."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise Trouble(f"what was typed is not UTF-8 text: {_around(error)}") from error
+    except ValueError as error:
+        raise Trouble("one of the numbers is none that JSON knows (NaN, or too large)") from error
+
+
+def _around(error: UnicodeEncodeError) -> str:
+    """Return the place that could not be written as UTF-8, with its bytes spelt out."""
+    found = error.object[max(error.start - 20, 0) : error.end]
+    return found.encode("utf-8", "backslashreplace").decode()
+
+
 def part(text: str) -> str:
-    """Return *text* as one part of a path."""
-    return quote(text, safe="")
+    """Return *text* as one part of a path. Errors: Trouble, where it can be none."""
+    if not text:
+        raise Trouble("an empty text was given where an id or a name is needed")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise Trouble(f"what was typed is not UTF-8 text: {_around(error)}") from error
 
 
 def with_client(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ def events(
     narrator, out = Narrator(look_up=lambda job: _job(client, job)), render.console()
     # Ctrl-C is how following ends.
     with suppress(KeyboardInterrupt) if follow else nullcontext():
-        for event in _wanted(client, follow, since, {"run": run, "type": ",".join(types)}):
+        for event in _wanted(client, follow, since, {"run": run, "type": ",".join(types) if types else None}):
             if as_json:
                 render.print_line(event)
             else:

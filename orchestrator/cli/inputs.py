@@ -10,8 +10,10 @@ Reads what `run` is told as `-i key=value`, by the JSON Schemas of the workflow'
 import json
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,15 @@ def read_labels(texts: Sequence[str]) -> dict[str, str]:
     return dict(read_pairs(texts, "--label"))
 
 
+def read_targets(texts: Sequence[str]) -> list[Any]:
+    """Return whom a run shall tell of its end, each a URL or the JSON object of one. Errors: Trouble."""
+    targets = [_json(text) if text.lstrip().startswith("{") else text for text in texts]
+    if _NOT_JSON in targets:
+        text = texts[targets.index(_NOT_JSON)]
+        raise Trouble(f"--notify '{text}' is neither a URL nor JSON, such as https://example.com/done")
+    return targets
+
+
 def read_file(path: Path | None) -> dict[str, Any]:
     """Return the inputs that a JSON or YAML file holds, `-` being standard input. Errors: Trouble."""
     if path is None:
@@ -54,7 +65,29 @@ def read_file(path: Path | None) -> dict[str, Any]:
         data = _yaml(path, text)
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise Trouble(f"--inputs {path}: holds no inputs by name, such as {{gender: female}}")
+    if strange := [complaint for key, value in data.items() for complaint in _strange(value, key)]:
+        raise Trouble("\n".join(f"--inputs {path}: {complaint}" for complaint in strange))
     return data
+
+
+def _strange(value: Any, place: str, depth: int = 0) -> Iterator[str]:
+    """Yield a complaint for each value that a file can hold and JSON has no word for."""
+    if depth > _DEPTH_MAX:
+        yield f"{place}: is nested more than {_DEPTH_MAX} levels deep"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                yield f"{place}: the key {key} is no text; quote it"
+            yield from _strange(inner, f"{place}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _strange(inner, f"{place}[{number}]", depth + 1)
+    elif isinstance(value, date):
+        yield f"{place}: is read as a date; quote it: '{value}'"
+    elif isinstance(value, float) and not isfinite(value):
+        yield f"{place}: {value} is no number that JSON knows"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{place}: JSON has nothing for a {type(value).__name__}"
 
 
 def _yaml(path: Path, text: str) -> Any:
@@ -64,6 +97,8 @@ def _yaml(path: Path, text: str) -> Any:
 
     try:
         return YAML(typ="safe", pure=True).load(text)
+    except RecursionError as error:
+        raise Trouble(f"--inputs {path}: is nested too deep") from error
     except YAMLError as error:
         raise Trouble(f"--inputs {path}: neither JSON nor YAML: {_first_mark(error)}") from error
 
@@ -143,12 +178,14 @@ def _scalar(text: str, schema: Schema) -> Any:
 
 
 _NOT_JSON: Any = object()
+_DEPTH_MAX = 64
+"""Levels of lists and objects; the server takes no more."""
 
 
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _NOT_JSON
 
 

@@ -28,7 +28,18 @@ def test_a_server_that_is_not_there_ends_with_3_and_says_what_to_do() -> None:
     assert "is the server running? start it with `orchestrator serve`" in told.value.message
 
 
-@pytest.mark.parametrize("address", ["localhost:8081", "ftp://localhost", "", "http://"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost:8081",
+        "ftp://localhost",
+        "",
+        "http://",
+        "http://localhost:http",
+        "http://localhost:99999",
+        "http://ada:secret@localhost:8081",
+    ],
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(Trouble, match="the server's address"):
         Client(address)

@@ -106,6 +106,14 @@ def test_the_module_is_the_command() -> None:
     assert (done.returncode, done.stdout.split()[0]) == (0, "orchestrator,")
 
 
+def test_a_closed_standard_output_is_no_reason_for_a_traceback() -> None:
+    closed = f"exec {sys.executable} -m orchestrator --help >&-"
+
+    done = subprocess.run(["sh", "-c", closed], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -158,15 +166,15 @@ def test_a_run_is_started_with_what_was_typed(call: Any, stage: Any, answer: Any
     stage.on("/workflows/shoot", answer(SHOOT))
     stage.on("/runs", answer(RUN, 201))
 
-    done = call(
-        "run", "shoot", "-i", "gender=female", "-i", "photos=a", "--label", "order=12", "--server", stage.url
-    )
+    given = ["-i", "gender=female", "-i", "photos=a", "--label", "order=12", "--notify", "https://a.example"]
+    done = call("run", "shoot", *given, "--server", stage.url)
 
     assert (done.exit_code, done.stdout) == (0, "run_1\n")
     assert json.loads(stage.asked[-1].body) == {
         "workflow": "shoot",
         "inputs": {"gender": "female", "photos": ["a"]},
         "labels": {"order": "12"},
+        "notify": ["https://a.example"],
     }
     assert stage.asked[-1].headers["Idempotency-Key"].startswith("cli-")
 
@@ -180,6 +188,33 @@ def test_what_is_typed_wins_over_the_file(call: Any, stage: Any, answer: Any, tm
     call("run", "shoot", "--inputs", str(file), "-i", "gender=female", "--server", stage.url)
 
     assert json.loads(stage.asked[-1].body)["inputs"] == {"gender": "female", "photos": ["b"]}
+
+
+@pytest.mark.parametrize("name", ["", "\udcff"])
+def test_an_id_that_can_be_none_is_refused_before_anybody_is_asked(call: Any, stage: Any, name: str) -> None:
+    done = call("runs", "show", name, "--server", stage.url)
+
+    assert (done.exit_code, stage.asked) == (2, [])
+    assert done.stderr.startswith("orchestrator: ")
+
+
+def test_a_text_that_is_no_utf_8_is_told_as_it_was_typed(call: Any, stage: Any, answer: Any) -> None:
+    stage.on("/workflows/shoot", answer(SHOOT))
+
+    done = call("run", "shoot", "-i", "gender=f\udcff", "--server", stage.url)
+
+    assert done.exit_code == 2
+    assert "not UTF-8 text" in done.stderr
+    assert r"f\udcff" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--status", "--workflow"])
+def test_an_empty_filter_is_not_taken_for_no_filter(call: Any, stage: Any, answer: Any, option: str) -> None:
+    stage.on("/runs", answer(PAGE))
+
+    call("runs", "list", option, "", "--server", stage.url)
+
+    assert f"{option.removeprefix('--')}=" in stage.asked[-1].path
 
 
 @pytest.mark.parametrize(("end", "exit_code", "outputs"), [(SUCCEEDED, 0, "count  2\n"), (FAILED, 1, "")])

@@ -1,11 +1,12 @@
 """What `-i key=value` means, by the schema of the input."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.cli.inputs import build, read_file, read_labels, read_pairs
+from orchestrator.cli.inputs import build, read_file, read_labels, read_pairs, read_targets
 from orchestrator.cli.trouble import Trouble
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -137,3 +138,35 @@ def test_a_picture_is_no_file_of_inputs(tmp_path: Path) -> None:
 
 def test_a_label_is_text_whatever_it_looks_like() -> None:
     assert read_labels(["order=12", "for=a=b"]) == {"order": "12", "for": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("at: {due: [2026-12-24]}", "at.due[0]: is read as a date; quote it: '2026-12-24'"),
+        ("scale: .nan", "scale: nan is no number that JSON knows"),
+        ('{"scale": 1e999}', "scale: inf is no number that JSON knows"),
+        ("by: {1: one}", "by: the key 1 is no text; quote it"),
+        ("bytes: !!binary aGk=", "bytes: JSON has nothing for a bytes"),
+        ("[" * 5000, "is nested too deep"),
+        ('{"a": ' + "[" * 200 + "]" * 200 + "}", "is nested more than 64 levels deep"),
+    ],
+)
+def test_what_json_has_no_word_for_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "inputs.yaml"
+    file.write_text(text)
+
+    with pytest.raises(Trouble, match=re.escape(message)):
+        read_file(file)
+
+
+def test_whom_to_tell_is_a_url_or_an_object() -> None:
+    assert read_targets(["https://a.example", '{"url": "https://b.example", "on": ["failed"]}']) == [
+        "https://a.example",
+        {"url": "https://b.example", "on": ["failed"]},
+    ]
+
+
+def test_whom_to_tell_is_not_half_an_object() -> None:
+    with pytest.raises(Trouble, match=r"--notify '\{url' is neither a URL nor JSON"):
+        read_targets(["{url"])
