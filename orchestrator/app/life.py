@@ -147,6 +147,7 @@ async def _begin(app: App, parts: Parts, stack: AsyncExitStack) -> asyncio.Futur
     durations = await store.durations(called_back=app.public_url is not None, limit=DURATIONS_READ)
     parts.plans.usual.learn_all(durations)
     await parts.allowances.load()
+    await parts.purses.begin()
     await parts.disk.look()
     await _recover(store, parts.worker, parts.numbers, list(app.connectors))
     await parts.schedules.begin()

@@ -28,6 +28,7 @@ from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.notifier import Notifier
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.performer import Performer
+from orchestrator.runtime.purses import Purses
 from orchestrator.runtime.scheduler import Scheduler
 from orchestrator.runtime.schedules import Schedules
 from orchestrator.runtime.transport import Transport
@@ -45,6 +46,7 @@ class Parts:
     folder: Folder
     plans: Plans
     limits: Limits
+    purses: Purses
     ledger: Ledger
     allowances: Allowances
     numbers: Numbers
@@ -92,8 +94,11 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
         download_s=settings.limits.download_time,
     )
     numbers = Numbers(store, limits, clock, _number_starts(choices.connectors))
-    performer = Performer(worker, store, exchanger, collector, limits, numbers, clock)
-    scheduler = Scheduler(store, worker, performer, limits, list(choices.connectors), clock, choices.rest_s)
+    purses = Purses(choices.connectors, store, limits.pauses, clock)
+    performer = Performer(worker, store, exchanger, collector, limits, purses, numbers, clock)
+    scheduler = Scheduler(
+        store, worker, performer, limits, purses, list(choices.connectors), clock, choices.rest_s
+    )
     # Each of these needs the other: who decides, who acts, and who wakes both.
     worker.performer, performer.alarm = performer, scheduler
     notifier = Notifier(worker, store, plans, transport, settings.secrets, clock)
@@ -110,6 +115,7 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
         folder=folder,
         plans=plans,
         limits=limits,
+        purses=purses,
         ledger=Ledger(store, limits.pauses, clock),
         allowances=Allowances(store, limits.turnstile, clock),
         numbers=numbers,

@@ -178,7 +178,7 @@ def _job(draft: Draft, trigger: t.JobTrigger) -> None:
         case t.SubmitReady():
             jobs.submit_ready(draft, job, trigger)
         case t.BudgetReached():
-            jobs.budget_reached(draft, job, trigger)
+            jobs.budget_reached(draft, job)
         case t.Decided():
             questions.decided(draft, job, trigger)
         case t.SubmitAnswered():

@@ -56,10 +56,10 @@ def submit_ready(draft: Draft, job: Job, trigger: t.SubmitReady) -> None:
         submitting(draft, job, trigger.template, trigger.number)
 
 
-def budget_reached(draft: Draft, job: Job, trigger: t.BudgetReached) -> None:
-    """The connection has spent what it may for now: the job waits."""
+def budget_reached(draft: Draft, job: Job) -> None:
+    """The connection has spent what it may for now: the job waits, at most as long as its run has time."""
     if job.status == "created":
-        draft.postponed[job.id] = trigger.until
+        draft.postponed[job.id] = draft.state.deadline_at
 
 
 def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:

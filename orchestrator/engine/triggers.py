@@ -127,9 +127,9 @@ class SubmitReady(JobTrigger):
 
 @dataclass(slots=True, kw_only=True)
 class BudgetReached(JobTrigger):
-    """The connection's budget has not enough left for the job; *until* may be the time to try again."""
+    """The connection's budget has not left the credits that the job *asks* for: it has to wait for them."""
 
-    until: int
+    asks: float
 
 
 @dataclass(slots=True, kw_only=True)

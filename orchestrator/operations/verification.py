@@ -21,7 +21,7 @@ from orchestrator.store.rows import JobRow, Recorded, RunRow
 
 _JSON = frozenset({"labels", "inputs", "outputs", "error"})
 
-_MOVES = frozenset({"wake_at"})
+_MOVES = frozenset({"wake_at", "asks"})
 """Fields of a job's row that the schedule moves without an event."""
 
 _SHOWN = 80

@@ -15,10 +15,9 @@ import structlog
 
 from orchestrator.artifacts.artifact import Artifact
 from orchestrator.clock import SECOND, Clock
-from orchestrator.engine import holds
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect, effect_of
-from orchestrator.engine.plan import Budget, Plan
+from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
 from orchestrator.operations.planned import Planned, needs_number
@@ -31,8 +30,9 @@ from orchestrator.runtime.exchange import Exchanger
 from orchestrator.runtime.guard import RefusedUrl
 from orchestrator.runtime.limits import Lane, Limits
 from orchestrator.runtime.numbers import Numbers
+from orchestrator.runtime.purses import Purses
 from orchestrator.runtime.transport import Lost, NotSent
-from orchestrator.runtime.worker import BUDGET_ASKED_AGAIN, Worker
+from orchestrator.runtime.worker import Worker
 from orchestrator.store.schedule import Schedule
 
 log = structlog.get_logger()
@@ -41,10 +41,6 @@ LOOKS_KEPT = 10_000
 
 STORE_ASKED_AGAIN_S = 2.0
 """After what a disk refused a job is taken up again so soon; its row may say so much later."""
-
-
-def _period_end(budget: Budget, at: int) -> int:
-    return holds.period_start(budget.period_s, at) + round(budget.period_s * SECOND)
 
 
 class Alarm(Protocol):
@@ -79,11 +75,13 @@ class Performer:
         exchanger: Exchanger,
         collector: Collector,
         limits: Limits,
+        purses: Purses,
         numbers: Numbers,
         clock: Clock,
     ) -> None:
         self._worker, self._schedule, self._exchanger = worker, schedule, exchanger
         self._collector, self._limits, self._numbers, self._clock = collector, limits, numbers, clock
+        self._purses = purses
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[str, _Work] = {}
         self.last_checks: dict[str, int] = {}
@@ -202,33 +200,17 @@ class Performer:
         if work.planned.waits == "run":
             outcome = await self.children.start(work.job, await self._worker.state(work.run))
             return await self._tell(work, t.SubmitAnswered, outcome=outcome)
-        if await self._is_too_dear(work):
-            return None
+        price = work.planned.price(work.job) if work.planned.costs else None
+        # Asked before anything is uploaded for it; the append that claims the submit makes sure.
+        if not await self._purses.claim(work.connection, work.job.id, price):
+            return await self._tell(work, t.BudgetReached, asks=price)
         slot = {work.connection: 1}
         self._limits.claim(slot)
         try:
             await self._prepare(work, since=self._clock.now())
         finally:
             self._limits.unclaim(slot)
-
-    async def _is_too_dear(self, work: _Work) -> bool:
-        """
-        Whether the connection's budget has not enough left for the job, which then waits for the next period.
-
-        Asked before anything is uploaded for it; the append that claims the submit makes sure.
-        """
-        budget, job = work.planned.budget, work.job
-        price = work.planned.price(job) if budget is not None and work.planned.costs else None
-        if budget is None or price is None:
-            return False
-        now = self._clock.now()
-        used = await self._schedule.held(holds.budget(work.connection, budget.period_s, now))
-        if used + price <= budget.credits:
-            return False
-        self._limits.pauses.budget_reached(work.connection, budget.credits, used, _period_end(budget, now))
-        until = min(_period_end(budget, now), now + BUDGET_ASKED_AGAIN)
-        await self._tell(work, t.BudgetReached, until=until)
-        return True
+            self._purses.let_go(work.connection, work.job.id)
 
     async def _prepare(self, work: _Work, *, since: int) -> None:
         made: list[Artifact] = []

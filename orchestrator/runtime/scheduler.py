@@ -21,6 +21,7 @@ from orchestrator.clock import SECOND, Clock
 from orchestrator.engine import triggers as t
 from orchestrator.errors import StoreUnavailable
 from orchestrator.runtime.limits import Limits
+from orchestrator.runtime.purses import Purses
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.rows import Lane, Lap
 from orchestrator.store.schedule import BEGINNING, Schedule
@@ -75,12 +76,13 @@ class Scheduler:
         worker: Worker,
         wakes: Wakes,
         limits: Limits,
+        purses: Purses,
         connections: Sequence[str],
         clock: Clock,
         rest_s: float = IDLE_S,
     ) -> None:
         self._store, self._worker, self._wakes = store, worker, wakes
-        self._limits, self._connections, self._clock = limits, connections, clock
+        self._limits, self._purses, self._connections, self._clock = limits, purses, connections, clock
         self._lines: defaultdict[tuple[str, Lane], _Line] = defaultdict(_Line)
         self._rest_s, self._quiet_s = rest_s, IDLE_S
         self._nudged = asyncio.Event()
@@ -117,21 +119,27 @@ class Scheduler:
         self._next = now + int(self._rest_s * SECOND)
         while self._resumed:
             await self._store.hurry(self._resumed.pop(), now)
-        crowded = False
+        crowded, latest = False, [now + int(self._rest_s * SECOND)]
         for connection in self._connections:
             crowded |= await self._serve(connection, "look", now, AT_ONCE)
+            shared_at = await self._purses.share(connection)
+            if shared_at is not None:
+                latest.append(max(shared_at, now + int(CROWDED_S * SECOND)))
             crowded |= await self._submits(connection, now)
         for run in await self._store.due_runs(now=now, limit=100):
             self._worker.post(run, t.RunOverdue)
         if not self._worker.stopping:
             for run in await self._store.due_notices(now=now, limit=100):
                 self.notices.wake(run)
-        for run in await self._store.admissible():
+        admitted = await self._store.admissible()
+        for run in admitted:
             self._worker.post(run, t.Admitted)
+        # More may be admissible after these than there was room to look at now.
+        crowded |= bool(admitted)
         is_quiet = not was_nudged and not any(line.served for line in self._lines.values())
         self._quiet_s = min(self._quiet_s * 2, self._rest_s) if is_quiet else IDLE_S
-        latest = now + int((CROWDED_S if crowded else self._quiet_s) * SECOND)
-        self._next = min(await self._store.next_wake(after=now) or latest, latest)
+        latest.append(now + int((CROWDED_S if crowded else self._quiet_s) * SECOND))
+        self._next = min(await self._store.next_wake(after=now) or latest[0], *latest)
 
     async def _submits(self, connection: str, now: int) -> bool:
         """Have jobs submitted; return whether more could be, but for their number."""

@@ -173,6 +173,6 @@ def _wrong_jobs(state: RunState, rows: dict[str, JobRow]) -> dict[str, str]:
             wrong[job.id] = f"{job.id} had no row"
         elif job.is_open and row.wake_at is None and expected.wake_at is not None:
             wrong[job.id] = f"{job.id} was {row.status} and would never have woken"
-        elif replace(row, wake_at=expected.wake_at) != expected:
+        elif replace(row, wake_at=expected.wake_at, asks=None) != expected:
             wrong[job.id] = f"the row of {job.id} did not say what its log says"
     return wrong

@@ -58,9 +58,6 @@ STATES_KEPT = 2_000
 BOXES = 256
 """How many runs are worked on at a time before the intake waits; the receiver never does."""
 
-BUDGET_ASKED_AGAIN = 300_000_000
-"""A job that its connection's budget has not enough left for asks again after this, microseconds."""
-
 _ASKED = (t.Start, t.CancelAsked, t.Asked)
 """What somebody asks for who is told how it went, and can ask again."""
 
@@ -108,6 +105,7 @@ class _Batch:
     touched: dict[str, None] = field(default_factory=dict)
     settled: list[Settled] = field(default_factory=list)
     postponed: dict[str, int | None] = field(default_factory=dict)
+    asks: dict[str, float] = field(default_factory=dict)
     numbers: list[tuple[str, int]] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     wakes: list[tuple[str, int]] = field(default_factory=list)
@@ -271,12 +269,17 @@ class Worker:
             item.fields["admitted"] = False
             await self._persist(run, [item])
         elif item.kind is t.SubmitReady:
-            until = self.clock.now() + BUDGET_ASKED_AGAIN
-            waits = _Item(t.BudgetReached, {"job": item.fields["job"], "until": until}, item.done)
-            await self._persist(run, [waits])
+            await self._persist(run, [await self._in_line(run, item)])
         elif item.kind is not t.Admitted:
             # Nothing else takes without having asked first.
             _reject([item], refusal)
+
+    async def _in_line(self, run: str, item: _Item) -> _Item:
+        """Return what a job makes of it that its connection's budget has not enough left for it after all."""
+        state = await self.state(run)
+        job = state.jobs[item.fields["job"]]
+        price = (await self.plan(state)).operation(job).price(job)
+        return _Item(t.BudgetReached, {"job": job.id, "asks": price}, item.done)
 
     async def _handle(self, run: str, items: list[_Item]) -> None:
         starting = items[0].kind is t.Start
@@ -327,6 +330,8 @@ class Worker:
         for job in decision.state.touched():
             batch.touched[job.id] = None
         batch.postponed.update(decision.postponed)
+        if item.kind is t.BudgetReached:
+            batch.asks[item.fields["job"]] = item.fields["asks"]
         batch.holds.extend(decision.holds)
         batch.key = batch.key or item.key
         batch.settled.extend(item.settled)
@@ -383,7 +388,7 @@ class Worker:
         notable.tell(run, batch.events)
         for job_id, wake_at in batch.postponed.items():
             with suppress(StoreUnavailable):  # Then it stays due, and comes back sooner than it has to.
-                await self.store.postpone(job_id, wake_at)
+                await self.store.postpone(job_id, wake_at, batch.asks.get(job_id))
         for effect in due_effects(jobs, plan.operation):
             # Sending is the right of the append that claimed it, and of no other that touches the job.
             if effect.kind != "send" or effect.job in batch.claimed:
@@ -393,8 +398,8 @@ class Worker:
                 self.performer.wake(self.run_of[job_id], job_id)
         if state.notices and any(type(event) in _WAKING for event in batch.events):
             self.performer.freed()  # The scheduler has others told.
-        if any(hold.in_line and not hold.amount for hold in batch.holds):
-            self.performer.freed()  # A place in a group: the scheduler asks who is next.
+        if any(_gives_back(hold, before) for hold in batch.holds):
+            self.performer.freed()  # The scheduler asks who is next.
 
     def _count(self, before: Job | None, after: Job) -> None:
         held, holds = before is not None and holds_slot(before), holds_slot(after)
@@ -448,6 +453,14 @@ class Worker:
             self._states.popitem(last=False)
         while len(self.run_of) > JOBS_KEPT:
             self.run_of.popitem(last=False)
+
+
+def _gives_back(hold: Hold, before: RunState | None) -> bool:
+    """Return whether something is left that was not: a place in a group, or credits of a budget."""
+    if hold.in_line or hold.most is not None:
+        return hold.in_line and not hold.amount
+    job = before.jobs.get(hold.holder) if before is not None else None
+    return job is None or hold.amount < job.reserved
 
 
 def _awaits_answer(state: RunState | None, job: str) -> bool:

@@ -2,11 +2,11 @@
 The rows behind the protocols: what a run, a job and a delivery look like at rest.
 
 A row of `runs` or `jobs` is a projection: it equals what folding the stream gives,
-but for `wake_at`, which the schedule may move between events.
+but for `wake_at` and `asks`, which the schedule may move between events.
 Every `*_at` is whole microseconds since the epoch, UTC.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +50,8 @@ class JobRow:
     """
     One job. *lane* and *wake_at* say what is due next and when; both None: nothing, ever.
 
-    *reserved*: credits that it has or may have cost.
+    *reserved*: credits that it has or may have cost. *asks*: credits of its connection's budget that it
+    waits for; below 0, so many are promised to it.
     """
 
     id: str
@@ -71,6 +72,7 @@ class JobRow:
     credits: float | None
     error: bytes | None
     reserved: float = 0.0
+    asks: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,6 +177,33 @@ class Lap:
 
     at: int = 0
     last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """
+    The budget of a connection in one period, a resource that has *credits*.
+
+    *claimed*: how much of it jobs are about to take, by their ids.
+    """
+
+    connection: str
+    resource: str
+    credits: float
+    claimed: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """
+    How many jobs in line for a budget were promised what they ask for, and how far turns have come with that.
+
+    *passed*: the first run that had its turn while nothing of it was cheap enough.
+    """
+
+    jobs: int
+    lap: Lap
+    passed: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from orchestrator.store.rows import Due, JobRow, Lane, Lap
+from orchestrator.store.rows import Due, JobRow, Lane, Lap, Promised, Purse
 
 BEGINNING = Lap()
 """Where turns begin."""
@@ -40,26 +40,51 @@ class Schedule(Protocol):
         ...
 
     async def admissible(self) -> Sequence[str]:
-        """Return, of each resource that runs wait for and that has room, the run that has waited longest."""
+        """Return, of each resource that runs wait for, as many as it has room for, the longest waiting."""
         ...
 
     async def held(self, resource: str) -> float:
         """Return how much of *resource* all its holders have together."""
         ...
 
+    async def spoken_for(self, purse: Purse, job: str) -> float:
+        """Return how much of *purse* is used, claimed by others than *job*, or promised to others."""
+        ...
+
+    async def cheapest_in_line(self, connection: str) -> float | None:
+        """Return the least credits that a job in line for the connection's budget asks for; None: none is."""
+        ...
+
+    async def promise(self, purse: Purse, now: int, lap: Lap) -> Promised:
+        """
+        Promise what is left of *purse* to those in line for it, and let them be due.
+
+        Runs take turns, going on from *lap*, each with its cheapest job, of equal ones the one that has
+        waited longest. A run of which all jobs are too dear is passed by: what is left may suffice others.
+        """
+        ...
+
+    async def ask_anew(self, connection: str, above: float, now: int) -> None:
+        """Let jobs in line for the connection's budget be due that wait for more credits than *above*."""
+        ...
+
     async def next_wake(self, *, after: int) -> int | None:
         """Return the earliest wake-up later than *after* over all jobs and runs, or None."""
         ...
 
-    async def postpone(self, job: str, wake_at: int | None) -> None:
-        """Move the wake-up of a job or a run without an event: nothing had changed. None: never again."""
+    async def postpone(self, job: str, wake_at: int | None, asks: float | None = None) -> None:
+        """
+        Move the wake-up of a job or a run without an event: nothing had changed. None: never again.
+
+        Shape:   *asks*: the job stands in line for so many credits of its connection's budget.
+        """
         ...
 
     async def hurry(self, connection: str, now: int) -> None:
         """
         Let jobs of *connection* that were made to wait for their first submit be due at once.
 
-        Later attempts keep the pause that their retry policy gave them.
+        Later attempts keep the pause that their retry policy gave them, and who stands in line goes on to.
         """
         ...
 

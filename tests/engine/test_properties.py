@@ -327,7 +327,7 @@ class Play:
         elif verb == "decide":
             self._decide(job, what)
         elif verb == "dear":
-            self.send(t.BudgetReached, job=job.id, until=self.world.now + SECOND)
+            self.send(t.BudgetReached, job=job.id, asks=1.0)
         elif verb == "answer":
             outcome = OUTCOMES[what](job, self.kit)
             self.send(t.SubmitAnswered, room=what % 2, job=job.id, outcome=outcome)

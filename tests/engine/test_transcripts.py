@@ -286,6 +286,6 @@ _TRIGGERS: dict[str, Callable[[Storyteller, list[str]], tuple[type[t.Trigger], d
             "who": "Ada",
         },
     ),
-    "dear": lambda teller, words: (t.BudgetReached, {"until": teller.world.now + int(words[0]) * SECOND}),
+    "dear": lambda teller, words: (t.BudgetReached, {"asks": float(words[0])}),
     "woke": lambda teller, words: (t.Woke, {}),
 }

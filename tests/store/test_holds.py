@@ -137,3 +137,29 @@ async def test_a_job_that_waits_for_nothing_any_more_is_not_woken(
 
     due, _ = await store.due(connection="pizi", lane="look", now=10, limit=5)
     assert due == []
+
+
+async def test_a_group_with_several_places_left_lets_in_as_many_at_once(
+    store: SqliteStore, append: Make
+) -> None:
+    takes = [Hold("group/shop/a", f"run_00{n}", 1, most=3, in_line=True) for n in (1, 2)]
+    await store.append(append(1, parts={"holds": takes}))
+    for n in (3, 4, 5):
+        await store.append(append(n, status="pending", waits_for="group/shop/a"))
+    await store.append(append(6, status="pending", waits_for="group/shop/b"))
+
+    assert await store.admissible() == ["run_003", "run_006"]
+
+    await store.append(append(1, expected=1, parts={"holds": [place("run_001", 0)]}))
+    assert await store.admissible() == ["run_003", "run_004", "run_006"]
+
+
+async def test_a_holder_may_go_on_to_hold_what_it_has_where_too_much_is_taken(
+    store: SqliteStore, append: Make
+) -> None:
+    await store.append(append(1, parts={"holds": [Hold("budget/pizi/x", "job_1", 7)]}))
+
+    await store.append(append(1, expected=1, parts={"holds": [Hold("budget/pizi/x", "job_1", 6, most=4)]}))
+    await store.append(append(2, parts={"holds": [Hold("budget/pizi/x", "job_2", 0, most=4)]}))
+
+    assert await store.held("budget/pizi/x") == 6

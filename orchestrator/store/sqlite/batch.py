@@ -26,6 +26,9 @@ _SQL = queries.load("sqlite")
 
 Row = tuple[Any, ...]
 
+Postponed = tuple[str, int | None, float | None]
+"""A job or a run, its next wake-up, and how many credits it stands in line for."""
+
 
 @dataclass(slots=True)
 class Writing:
@@ -52,7 +55,7 @@ class Batch:
     """
 
     deliveries: list[Row] = field(default_factory=list)
-    postponed: list[tuple[str, int | None]] = field(default_factory=list)
+    postponed: list[Postponed] = field(default_factory=list)
     hurried: list[tuple[str, int]] = field(default_factory=list)
     appends: list[Writing] = field(default_factory=list)
     settled: list[Sequence[Settled]] = field(default_factory=list)
@@ -211,7 +214,7 @@ def _write_appends(
     _insert(db, "put_events", events)
     _insert(db, "put_numbers", numbers)
     _settle(db, settled)
-    _postpone(db, [wake for _, writing in appends for wake in writing.append.wakes])
+    _postpone(db, [(job, at, None) for _, writing in appends for job, at in writing.append.wakes])
     _put_names(db, started)
 
 
@@ -244,10 +247,10 @@ def _settle(db: sqlite3.Connection, settled: Sequence[Settled]) -> None:
         db.execute(_SQL["settle"], (orjson.dumps(rows).decode(),))
 
 
-def _postpone(db: sqlite3.Connection, postponed: Sequence[tuple[str, int | None]]) -> None:
+def _postpone(db: sqlite3.Connection, postponed: Sequence[Postponed]) -> None:
     if postponed:
         # Through a dict, because of two rows for one job UPDATE … FROM takes either.
-        rows = list(dict(postponed).items())
+        rows = list({row[0]: row for row in postponed}.values())
         runs = [row for row in rows if row[0].startswith("run_")]
         db.execute(_SQL["postpone"], (orjson.dumps(rows).decode(),))
         if runs:

@@ -9,7 +9,7 @@ from orchestrator.store import queries
 
 _SQL = queries.load("sqlite")
 
-_DUST = 1e-6
+DUST = 1e-6
 """Sums of credits are not exact; less than this is nothing."""
 
 
@@ -30,7 +30,9 @@ def take(db: sqlite3.Connection, holds: Sequence[Hold]) -> NoRoom | None:
 def _has_room(db: sqlite3.Connection, hold: Hold, change: float) -> bool:
     """Return whether there is enough left for *hold*; *change* is what those before it in the append take."""
     used, own = _held(db, hold)
-    if used + change - own + hold.amount > (hold.most or 0) + _DUST:
+    if hold.amount <= own:
+        return True  # It takes nothing more, so it may even where too much is taken already.
+    if used + change - own + hold.amount > (hold.most or 0) + DUST:
         return False
     if not hold.in_line or own:
         return True

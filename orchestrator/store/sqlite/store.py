@@ -33,12 +33,14 @@ from orchestrator.store.rows import (
     JobRow,
     Lane,
     Lap,
+    Promised,
+    Purse,
     Recorded,
     RunRow,
     Settled,
 )
 from orchestrator.store.schedule import BEGINNING
-from orchestrator.store.sqlite import epochs, pruning, trouble, turns
+from orchestrator.store.sqlite import epochs, lines, pruning, trouble, turns
 from orchestrator.store.sqlite.batch import Batch
 from orchestrator.store.sqlite.connections import Prepared, open_reader, open_writer
 from orchestrator.store.sqlite.lock import LockFile
@@ -290,17 +292,30 @@ class SqliteStore:
         return [run for (run,) in await self._read("due_notices", now=now, limit=limit)]
 
     async def admissible(self) -> Sequence[str]:
-        return [run for (run,) in await self._read("admissible")]
+        return await self._on(self._reader, lines.admissible)
 
     async def held(self, resource: str) -> float:
         return float(_single(await self._read("resource", resource=resource)) or 0.0)
+
+    async def spoken_for(self, purse: Purse, job: str) -> float:
+        return await self._on(self._reader, lines.spoken_for, purse, job)
+
+    async def cheapest_in_line(self, connection: str) -> float | None:
+        asks: float | None = _single(await self._read("cheapest", connection=connection))
+        return asks
+
+    async def promise(self, purse: Purse, now: int, lap: Lap) -> Promised:
+        return await self._write(lines.promise, purse, now, lap)
+
+    async def ask_anew(self, connection: str, above: float, now: int) -> None:
+        await self._write(lines.ask_anew, connection, above, now)
 
     async def next_wake(self, *, after: int) -> int | None:
         wake_at: int | None = _single(await self._read("next_wake", after=after))
         return wake_at
 
-    async def postpone(self, job: str, wake_at: int | None) -> None:
-        await self._writer.postpone(job, wake_at)
+    async def postpone(self, job: str, wake_at: int | None, asks: float | None = None) -> None:
+        await self._writer.postpone(job, wake_at, asks)
 
     async def hurry(self, connection: str, now: int) -> None:
         await self._writer.hurry(connection, now)

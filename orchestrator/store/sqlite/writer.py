@@ -77,9 +77,9 @@ class Writer:
         self._batch.settled.append(settled)
         return self._wait("settled", len(self._batch.settled))
 
-    def postpone(self, job: str, wake_at: int | None) -> asyncio.Future[None]:
-        """Hand in a later wake-up."""
-        self._batch.postponed.append((job, wake_at))
+    def postpone(self, job: str, wake_at: int | None, asks: float | None) -> asyncio.Future[None]:
+        """Hand in a later wake-up, and what the job stands in line for."""
+        self._batch.postponed.append((job, wake_at, asks))
         return self._wait("postponed", len(self._batch.postponed))
 
     def hurry(self, connection: str, now: int) -> asyncio.Future[None]:

@@ -64,7 +64,7 @@ ON CONFLICT (id) DO UPDATE SET
   status = excluded.status, task_id = excluded.task_id, lane = excluded.lane,
   wake_at = excluded.wake_at, deadline_at = excluded.deadline_at,
   submitted_at = excluded.submitted_at, finished_at = excluded.finished_at,
-  credits = excluded.credits, error = excluded.error, reserved = excluded.reserved;
+  credits = excluded.credits, error = excluded.error, reserved = excluded.reserved, asks = NULL;
 
 -- name: put_numbers
 -- A counter only ever grows.
@@ -113,8 +113,8 @@ FROM json_each(?) AS s
 WHERE deliveries.id = s.value ->> 0;
 
 -- name: postpone
--- Each row of the argument: job, wake_at. A job that waits for nothing any more stays so.
-UPDATE jobs SET wake_at = p.value ->> 1
+-- Each row of the argument: job, wake_at, asks. A job that waits for nothing any more stays so.
+UPDATE jobs SET wake_at = p.value ->> 1, asks = p.value ->> 2
 FROM json_each(?) AS p
 WHERE jobs.id = p.value ->> 0 AND jobs.wake_at IS NOT NULL;
 
@@ -129,7 +129,7 @@ WHERE runs.id = p.value ->> 0 AND runs.wake_at IS NOT NULL;
 UPDATE jobs SET wake_at = h.value ->> 1
 FROM json_each(?) AS h
 WHERE jobs.connection = h.value ->> 0 AND jobs.lane = 'submit' AND jobs.wake_at > h.value ->> 1
-  AND jobs.attempt = 1;
+  AND jobs.attempt = 1 AND jobs.asks IS NULL;
 
 -- name: put_connections
 -- How each of a JSON list of connections stands: name, paused_by, cause, reason, paused_at, paused_until, credits.
@@ -411,14 +411,46 @@ SELECT id FROM runs WHERE wake_at <= :now AND finished_at IS NULL ORDER BY wake_
 -- name: due_notices
 SELECT id FROM runs WHERE wake_at <= :now AND finished_at IS NOT NULL ORDER BY wake_at LIMIT :limit;
 
--- name: admissible
--- Of each resource that is waited for and has room, the run that has waited longest.
-SELECT min(r.id) FROM runs r LEFT JOIN resources s ON s.name = r.waits_for
-WHERE r.waits_for IS NOT NULL AND coalesce(s.used < s.most, 1)
-GROUP BY r.waits_for;
+-- name: next_group_in_line
+-- Of the resources that runs wait for the next one, with how much of it is left, where that is known.
+SELECT following.name, s.most - s.used
+FROM (SELECT min(waits_for) AS name FROM runs WHERE waits_for IS NOT NULL AND waits_for > :after) following
+LEFT JOIN resources s ON s.name = following.name;
+
+-- name: runs_in_line
+SELECT id FROM runs WHERE waits_for IS NOT NULL AND waits_for = :resource ORDER BY id LIMIT :limit;
 
 -- name: resource
 SELECT used FROM resources WHERE name = :resource;
+
+-- name: spoken_for
+-- What of a budget is used, what of a JSON object of claims is not written down yet, and what is promised to
+-- other jobs than :job that have claimed nothing yet; one statement, so that nothing is counted twice.
+SELECT coalesce((SELECT used FROM resources WHERE name = :resource), 0)
+  + (SELECT coalesce(sum(c.value), 0) FROM json_each(:claimed) c
+     WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.resource = :resource AND h.holder = c."key"))
+  + (SELECT coalesce(-sum(asks), 0) FROM jobs
+     WHERE connection = :connection AND asks < 0 AND id <> :job
+       AND id NOT IN (SELECT c."key" FROM json_each(:claimed) c));
+
+-- name: cheapest
+-- How many credits the cheapest job in line for a connection's budget costs.
+SELECT min(asks) FROM jobs WHERE connection = :connection AND asks > 0;
+
+-- name: next_run_in_line
+SELECT min(run) FROM jobs WHERE connection = :connection AND run > :after AND run <= :last AND asks > 0;
+
+-- name: first_in_line
+-- The job of a run whose turn it is, if what is left is enough for one.
+SELECT id, asks FROM jobs WHERE connection = :connection AND run = :run AND asks > 0 AND asks <= :left
+ORDER BY asks, id LIMIT 1;
+
+-- name: promise
+UPDATE jobs SET asks = -asks, wake_at = :now WHERE id = :job AND asks > 0;
+
+-- name: ask_anew
+-- What a budget can never allow: perhaps it costs less now, or there is no budget any more.
+UPDATE jobs SET asks = NULL, wake_at = :now WHERE connection = :connection AND asks > :above;
 
 -- name: runs_asleep
 -- Runs with jobs that wait for something and will never wake up. There should be none, so the index is empty.
@@ -459,7 +491,7 @@ SELECT min(wake_at) FROM (
 -- Statuses are a JSON list.
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
        j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
-       j.reserved
+       j.reserved, j.asks
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.status IN (SELECT value FROM json_each(:statuses)) AND j.id > :after
 ORDER BY j.id LIMIT :limit;
@@ -531,14 +563,14 @@ ORDER BY r.id DESC LIMIT :limit;
 -- name: job
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
        j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
-       j.reserved
+       j.reserved, j.asks
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.id = :job;
 
 -- name: jobs
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
        j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
-       j.reserved
+       j.reserved, j.asks
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.id < :before AND (:connection IS NULL OR j.connection = :connection)
 ORDER BY j.id DESC LIMIT :limit;
@@ -546,7 +578,7 @@ ORDER BY j.id DESC LIMIT :limit;
 -- name: jobs_of_run
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
        j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
-       j.reserved
+       j.reserved, j.asks
 FROM runs r CROSS JOIN jobs j ON j.run = r.n
 WHERE r.id = :run AND j.id < :before
   AND (:status IS NULL OR j.status = :status) AND (:connection IS NULL OR j.connection = :connection)
@@ -561,7 +593,7 @@ SELECT id FROM runs WHERE id > :after ORDER BY id LIMIT 1;
 -- name: jobs_of_status
 SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
        j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
-       j.reserved
+       j.reserved, j.asks
 FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.status = :status AND j.id < :before
   AND (:connection IS NULL OR j.connection = :connection)

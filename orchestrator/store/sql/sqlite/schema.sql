@@ -93,7 +93,9 @@ CREATE VIEW event_log AS
   FROM events e JOIN event_types t ON t.n = e.type
   LEFT JOIN runs r ON r.n = e.run LEFT JOIN connections c ON c.n = e.connection;
 
--- One row per job: what folding its run's stream gives; only `wake_at` may move in between.
+-- One row per job: what folding its run's stream gives; only `wake_at` and `asks` may move in between.
+-- `asks`: how many credits of its connection's budget it waits for; negative: so many are promised to it,
+-- and it is due.
 CREATE TABLE jobs (
   id           TEXT PRIMARY KEY,
   run          INTEGER NOT NULL REFERENCES runs (n),
@@ -113,6 +115,7 @@ CREATE TABLE jobs (
   credits      REAL,
   error        BLOB,
   reserved     REAL NOT NULL DEFAULT 0,
+  asks         REAL,
   CHECK (wake_at IS NULL OR lane IS NOT NULL)
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_run ON jobs (run);
@@ -127,6 +130,9 @@ CREATE INDEX jobs_in_flight ON jobs (connection, lane, run, wake_at, status)
 -- An open job that nothing wakes, which should not be.
 CREATE INDEX jobs_asleep ON jobs (run)
   WHERE wake_at IS NULL AND status IN ('created', 'waiting', 'collecting', 'uncertain');
+-- Those that wait for budget: run by run, because runs take turns, and the cheapest of a connection.
+CREATE INDEX jobs_in_line ON jobs (connection, run, asks) WHERE asks > 0;
+CREATE INDEX jobs_by_price ON jobs (connection, asks) WHERE asks IS NOT NULL;
 -- A provider's task belongs to one job.
 CREATE UNIQUE INDEX jobs_by_task ON jobs (connection, task_id) WHERE task_id IS NOT NULL;
 
