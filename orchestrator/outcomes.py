@@ -99,6 +99,13 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """A look-up found tasks that look like the one that is searched; none of them bears its mark."""
+
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Callback:
     """
     One delivery on a job's callback URL, as it came.
@@ -152,5 +159,5 @@ class Meaningless:
 SubmitOutcome = Accepted | Done | Failed | Rejected | Unclear | Unauthorized
 """`Failed` here means: refused for good, or broken before anything was sent that could cost money."""
 CheckOutcome = Pending | Done | Failed | Retry | Unauthorized
-LookUpOutcome = Found | Retry | Unauthorized | None
+LookUpOutcome = Found | Alike | Retry | Unauthorized | None
 CallbackMeaning = Hint | Verdict | Unreadable | Untrusted | Meaningless

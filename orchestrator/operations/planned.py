@@ -5,7 +5,7 @@ The engine knows no provider: a `Planned` is the connector's codec behind the en
 words, with the connection's settings in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -160,6 +160,10 @@ class Planned:
     def task(self, job: Job) -> Task:
         """Return the job as check, look-up and callback know it."""
         return Task(job=job.id, task_id=job.task_id, resource_id=job.resource_id, params=self.parsed(job))
+
+    def likeness(self, job: Job) -> Hashable:
+        """Return what a look-up without a mark goes by; jobs that have the same cannot be told apart."""
+        return self.operation.likeness(self.parsed(job))
 
     def price(self, job: Job) -> float | None:
         """Return the credits that the job costs by the price list, None where it is silent. Never raises."""

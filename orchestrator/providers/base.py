@@ -18,7 +18,7 @@ an exception: it goes into the log.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
@@ -41,6 +41,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestrator import durations, wording
 from orchestrator.outcomes import Accepted as Accepted
+from orchestrator.outcomes import Alike as Alike
 from orchestrator.outcomes import Callback as Callback
 from orchestrator.outcomes import CallbackMeaning as CallbackMeaning
 from orchestrator.outcomes import CheckOutcome as CheckOutcome
@@ -523,6 +524,7 @@ class Operation:
     *read*     says what the reply to that request means; given the parameters too.
     *check*    makes the exchange that asks how it stands; None where nobody can ask.
     *look_up*  makes the exchange that searches for what an uncertain submit created.
+    *likeness* what a look-up that finds tasks merely `Alike` goes by: those with the same may be one.
     *resend*   the provider ignores a second submit with the same key or number.
     *spends*   a submit costs money, or has another effect that must not be had twice.
     *gives_files*  its results have files, which become artifacts.
@@ -541,6 +543,7 @@ class Operation:
     read: Callable[[Any, Reply], SubmitOutcome]
     check: Callable[[Task], Exchange[CheckOutcome]] | None = None
     look_up: Callable[[Task], Exchange[LookUpOutcome]] | None = None
+    likeness: Callable[[Any], Hashable] = lambda params: None
     waiting: Waiting = Waiting.NONE
     resend: bool = False
     spends: bool = False

@@ -6,7 +6,7 @@ about the task (network, a broken provider) is not an end: it is done again, lat
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,9 +21,20 @@ from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
 from orchestrator.operations.planned import Planned, needs_number
-from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, Found, LookUpOutcome, Pending, Retry
+from orchestrator.outcomes import (
+    Accepted,
+    Alike,
+    CheckOutcome,
+    Done,
+    Failed,
+    Found,
+    LookUpOutcome,
+    Pending,
+    Retry,
+)
 from orchestrator.providers.base import Reply, Request, ResultFile
 from orchestrator.providers.template import Template
+from orchestrator.runtime import likeness
 from orchestrator.runtime.children import Children, Finished
 from orchestrator.runtime.collect import Collector, DownloadProblem, Gone, Retryable
 from orchestrator.runtime.exchange import Exchanger
@@ -289,6 +300,8 @@ class Performer:
             await self._limits.enter(work.connection, Lane.SUBMIT, work.run)
             return await self._post_submit(work, Template.from_json(job.template))
         found = await self._look_up(work)
+        if isinstance(found, Alike):
+            found = await likeness.only_one(self._schedule, job, work.run, found, self._likeness)
         if isinstance(found, Found):
             return await self._tell(work, t.LookedUp, found=found)
         return await self._tell(work, t.Woke)
@@ -306,6 +319,11 @@ class Performer:
             )
         except (NotSent, Lost) as error:
             return Retry(error.reason)
+
+    async def _likeness(self, run: str, job: str) -> Hashable:
+        state = await self._worker.state(run)
+        plan = await self._worker.plan(state)
+        return _planned(plan, state.jobs[job]).likeness(state.jobs[job])
 
     # --- look ---
 

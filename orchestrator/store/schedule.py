@@ -94,6 +94,10 @@ class Schedule(Protocol):
         """Return jobs in one of *statuses*, by id, with ids above *after*; for recovery at start."""
         ...
 
+    async def bound(self, connection: str, tasks: Collection[str]) -> set[str]:
+        """Return which of *tasks*, ids at *connection*, belong to a job of ours."""
+        ...
+
     async def in_flight(self) -> dict[str, int]:
         """Return per connection how many jobs hold a slot at the provider (rows say so, not memory)."""
         ...

@@ -17,6 +17,7 @@ from orchestrator.ids import typeid
 from orchestrator.providers.base import (
     Accepted,
     Accepts,
+    Alike,
     ArtifactRef,
     Callback,
     CallbackUrl,
@@ -492,7 +493,7 @@ def entry(**fields: Any) -> dict[str, Any]:
 def test_the_one_generation_that_was_asked_for_like_ours_is_ours(drive: Drive) -> None:
     others = [entry(id="gen_0", prompt="a dog"), entry(id="gen_2", model="flux-pro")]
 
-    assert look_up(drive, reply({"generations": [*others, entry()]})) == Found(task_id="gen_1")
+    assert look_up(drive, reply({"generations": [*others, entry()]})) == Alike(("gen_1",))
 
 
 @pytest.mark.parametrize(
@@ -528,7 +529,7 @@ def test_what_differs_from_what_was_asked_or_is_older_than_the_job_is_not_ours(
 def test_a_time_is_read_however_it_is_written_and_clocks_may_differ_a_little(
     drive: Drive, created_at: Any
 ) -> None:
-    assert look_up(drive, reply([entry(created_at=created_at)])) == Found(task_id="gen_1")
+    assert look_up(drive, reply([entry(created_at=created_at)])) == Alike(("gen_1",))
 
 
 def test_a_time_without_a_zone_is_utc_wherever_we_run(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,11 +539,19 @@ def test_a_time_without_a_zone_is_utc_wherever_we_run(drive: Drive, monkeypatch:
         found = look_up(drive, reply([entry(created_at="2026-05-11T12:00:00")]))
     time.tzset()
 
-    assert found == Found(task_id="gen_1")
+    assert found == Alike(("gen_1",))
 
 
-def test_of_several_that_look_alike_none_is_taken(drive: Drive) -> None:
-    assert look_up(drive, reply([entry(), entry(id="gen_2")])) is None
+def test_likeness_is_told_as_likeness_and_not_as_proof(drive: Drive) -> None:
+    assert look_up(drive, reply([entry(), entry(id="gen_2"), entry()])) == Alike(("gen_1", "gen_2"))
+
+
+def test_generations_differ_for_sure_in_type_model_and_prompt_alone() -> None:
+    def of(**params: Any) -> Any:
+        return GENERATE.likeness(GENERATE.params(**{"type": "image", "prompt": "a cat", **params}))
+
+    assert of() == of(seed=2, width=512, steps=4) == of(prompt=" a cat ")
+    assert len({of(), of(prompt="a dog"), of(model="flux-dev"), of(type="video", model="veo-3-fast")}) == 4
 
 
 def test_our_own_callback_url_proves_which_one_is_ours(drive: Drive) -> None:
@@ -555,7 +564,7 @@ def test_our_own_callback_url_proves_which_one_is_ours(drive: Drive) -> None:
 def test_a_video_is_found_whatever_its_size(drive: Drive) -> None:
     video = entry(type="video", model="veo-3-fast", width=1280, height=720)
 
-    assert look_up(drive, reply([video]), type="video", model="veo-3-fast") == Found(task_id="gen_1")
+    assert look_up(drive, reply([video]), type="video", model="veo-3-fast") == Alike(("gen_1",))
 
 
 @pytest.mark.parametrize("answer", [reply({}), reply(b""), reply([], 500), reply({}, 404)])

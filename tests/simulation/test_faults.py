@@ -195,6 +195,16 @@ def test_runs_of_a_group_take_turns_and_leave_no_place_taken() -> None:
     assert all(end in ("succeeded", "uncertain", "cancelled") for end in ends(world))
 
 
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_a_task_that_looks_like_two_jobs_is_taken_by_its_own_or_by_none(seed: int) -> None:
+    # Two of the prompts are the same, and Pixza shows no mark: one is accepted, the other is not.
+    faults = {"answer_lost": 0.4, "error_before": 0.4, "loss": 1.0}
+
+    world = play(replace(calm("drafts", faults=faults), seed=seed))
+
+    assert ends(world) in (["succeeded"], ["uncertain"])
+
+
 def test_a_budget_delays_what_it_does_not_refuse() -> None:
     world = play(replace(CALM, orders=(Order("patient"), Order("single", after_s=1.0)), budget=2))
 

@@ -130,6 +130,13 @@ async def test_open_jobs_come_by_id_in_pages(with_jobs: Callable[..., Any]) -> N
     assert list(await schedule.open_jobs([])) == []
 
 
+async def test_a_task_is_known_to_be_bound_in_its_own_connection_alone(with_jobs: Callable[..., Any]) -> None:
+    schedule = await with_jobs({"task_id": "one"}, {"task_id": "two", "connection": "perfect"}, {})
+
+    assert await schedule.bound("pizi", ["one", "two", "three"]) == {"one"}
+    assert await schedule.bound("pizi", []) == set()
+
+
 async def test_slots_are_held_by_what_is_or_may_still_be_at_the_provider(
     with_jobs: Callable[..., Any],
 ) -> None:

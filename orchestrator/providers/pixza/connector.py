@@ -55,6 +55,7 @@ def _generate(settings: PixzaSettings) -> Operation:
         read=answers.read_submit,
         check=exchanges.check,
         look_up=exchanges.look_up,
+        likeness=exchanges.likeness,
         waiting=Waiting.HINT,
         spends=True,
         gives_files=True,

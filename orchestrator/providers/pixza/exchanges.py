@@ -7,13 +7,14 @@ submit is the one recent generation that was asked for exactly as ours was, or i
 not found at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator import ids
 from orchestrator.providers.base import (
     Accepts,
+    Alike,
     CallbackUrl,
     CheckOutcome,
     Exchange,
@@ -66,9 +67,11 @@ def look_up(task: Task) -> Exchange[LookUpOutcome]:
     items = answers.items_of(reply, "generations")
     if items is None:
         return answers.STATUSES.look_again(reply)
-    ours = list(_marked(items, task.job)) or list(_alike(items, task))
-    # Several that look alike may each be another job's: then nobody can tell which one is ours.
-    return Found(task_id=ours[0]) if len(set(ours)) == 1 else None
+    marked = set(_marked(items, task.job))
+    if len(marked) == 1:
+        return Found(task_id=marked.pop())
+    alike = dict.fromkeys(_alike(items, task))
+    return Alike(tuple(alike)) if alike and not marked else None
 
 
 def _marked(items: list[dict[str, Any]], job: str) -> Iterator[str]:
@@ -101,6 +104,11 @@ def _is_as_asked(fields: dict[str, Any], params: Generate) -> bool:
     if fields.get("type") != params.type or fields.get("model") != params.model_name:
         return False
     return all(_agrees(fields.get(name), _asked(params, name)) for name in _ECHOED)
+
+
+def likeness(params: Generate) -> Hashable:
+    """Return what tells generations apart for sure; sizes, steps and seeds need not be shown."""
+    return params.type, params.model_name, params.prompt.strip()
 
 
 def _asked(params: Generate, name: str) -> int | None:

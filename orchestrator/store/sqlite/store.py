@@ -326,6 +326,10 @@ class SqliteStore:
         names = orjson.dumps(list(statuses)).decode()
         return _jobs(await self._read("open_jobs", statuses=names, after=after, limit=limit))
 
+    async def bound(self, connection: str, tasks: Collection[str]) -> set[str]:
+        ids = orjson.dumps(list(tasks)).decode()
+        return {id_ for (id_,) in await self._read("bound", connection=connection, tasks=ids)}
+
     async def in_flight(self) -> dict[str, int]:
         return dict(await self._read("in_flight"))
 

@@ -496,6 +496,12 @@ FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.status IN (SELECT value FROM json_each(:statuses)) AND j.id > :after
 ORDER BY j.id LIMIT :limit;
 
+-- name: bound
+-- Task ids are a JSON list.
+SELECT task_id FROM jobs
+WHERE connection = :connection AND task_id IS NOT NULL
+  AND task_id IN (SELECT value FROM json_each(:tasks));
+
 -- name: in_flight
 -- The condition is that of the index `jobs_in_flight`, word for word, so that the index alone is read.
 SELECT connection, count(*) FROM jobs
