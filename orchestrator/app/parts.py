@@ -10,6 +10,7 @@ from orchestrator.operations import workflows
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.values import Values
 from orchestrator.providers.base import Connector
 from orchestrator.runtime.allowances import Allowances
 from orchestrator.runtime.checkups import Checkups
@@ -75,7 +76,8 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
     )
     plans = Plans(choices.connectors, sending)
     limits = Limits(choices.connectors, clock)
-    worker = Worker(store, plans, limits, clock)
+    values = Values(folder)
+    worker = Worker(store, plans, limits, clock, values)
     images = Images(transport, folder)
     exchanger = Exchanger(
         transport,
@@ -106,7 +108,7 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
     limits.pauses.on_resume = scheduler.resumed
     files = Files(images, folder)
     runs = Runs(worker, store, choices.library, files.take, clock)
-    performer.children = Children(runs, worker, store)
+    performer.children = Children(runs, worker, store, values)
     hooks = HookIntake(store, runs, choices.library)
     counters = Counters("watchdog.healed", "artifact.damaged")
     folder.on_damage = lambda _: counters.add("artifact.damaged")
@@ -139,7 +141,7 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
             store, folder, retention(settings), clock, texts=lambda: workflows.texts([settings.workflows])
         ),
         schedules=Schedules(store, runs, choices.library, clock),
-        followers=Followers(store, store, store, runs, choices.library),
+        followers=Followers(store, store, store, runs, choices.library, values),
         runs=runs,
         files=files,
     )

@@ -16,6 +16,10 @@ class Shelf(Protocol):
         """Note that *digest* is used as of now; return whether it is there."""
         ...
 
+    def text(self, digest: str) -> bytes:
+        """Return the bytes of *digest*, which are JSON; nothing where it is not there."""
+        ...
+
     def stale(self, before: float) -> Iterator[str]:
         """Yield the digests of all that was neither put nor held since *before*."""
         ...

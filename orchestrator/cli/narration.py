@@ -16,6 +16,7 @@ from orchestrator.cli.render import (
     local,
     moment,
     plain,
+    size,
 )
 
 Object = Mapping[str, Any]
@@ -162,6 +163,8 @@ def _run_retried(data: Object, job: Object) -> Words:
 
 
 def _run_succeeded(data: Object, job: Object) -> Words:
+    if large := data.get("outputs_ref"):
+        return "succeeded with outputs", f"{size(large.get('size') or 0)}, kept as an artifact"
     return f"succeeded with {', '.join(map(plain, data.get('outputs') or ())) or 'no outputs'}", ""
 
 

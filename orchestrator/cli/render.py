@@ -320,6 +320,14 @@ def run_heading(run: Object, now: datetime | None = None) -> Text:
     )
 
 
+def run_outputs(run: Object, server: str) -> list[str]:
+    """Return the outputs of a run as `output_lines` does, or where they are if they are too large."""
+    if large := run.get("outputs_artifact"):
+        where = artifact_address(large, server)
+        return [f"the outputs are too large to be shown here  {artifact_text(large)}  {where}"]
+    return output_lines(run["outputs"] or {}, server)
+
+
 def output_lines(outputs: Object, server: str) -> list[str]:
     """Return the outputs of a run, a line for each file or value; files with where they can be had."""
     lines = []

@@ -95,7 +95,7 @@ def run(
     if as_json:
         render.print_json(ended)
     else:
-        for line in render.output_lines(ended["outputs"] or {}, client.server):
+        for line in render.run_outputs(ended, client.server):
             click.echo(line)
     if ended["status"] != "succeeded":
         progress.say(f"the run {ended['status']}: {run_error(ended['error'])}".rstrip(": "))

@@ -89,9 +89,9 @@ def show(client: Client, run: str, as_json: bool) -> None:
         _heading("notifications")
         for one in item["notifications"]:
             click.echo(render.plain(_notification(one)))
-    if item["outputs"]:
+    if outputs := render.run_outputs(item, client.server):
         _heading("outputs")
-        for line in render.output_lines(item["outputs"], client.server):
+        for line in outputs:
             click.echo(line)
     _heading("timeline")
     for told in tell_all(client.items("/events", run=run)):

@@ -13,7 +13,7 @@ from orchestrator.definition.expressions import (
 )
 from orchestrator.definition.json_values import as_text, bound_length, kind
 from orchestrator.definition.scopes import ROOTS, STATUS_FUNCTIONS
-from orchestrator.definition.workflow import Scope
+from orchestrator.definition.workflow import Part, Scope
 from orchestrator.errors import InvalidValue
 
 OPEN, CLOSE = "${{", "}}"
@@ -50,6 +50,7 @@ class TemplateValue:
 
     template: Any
     steps: frozenset[str] = field(compare=False)
+    parts: frozenset[Part] = field(compare=False)
     uses: tuple[Use, ...] = field(compare=False, repr=False)
     _evaluate: _Evaluate | None = field(compare=False, repr=False)
 
@@ -90,7 +91,8 @@ def template_value(template: Any, on_error: OnError, roots: Collection[str] = RO
     compiler = _Compiler(on_error, roots)
     evaluate = compiler.node(template, ())
     steps = frozenset[str]().union(*(use.expression.steps for use in compiler.uses))
-    return TemplateValue(template, steps, tuple(compiler.uses), evaluate)
+    parts = frozenset[Part]().union(*(use.expression.parts for use in compiler.uses))
+    return TemplateValue(template, steps, parts, tuple(compiler.uses), evaluate)
 
 
 class _Compiler:
@@ -240,6 +242,11 @@ class ExpressionCondition:
     def steps(self) -> frozenset[str]:
         """The ids of the steps that it reads."""
         return self.expression.steps
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """What it reads of them."""
+        return self.expression.parts
 
     @property
     def source(self) -> str:

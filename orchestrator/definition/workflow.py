@@ -23,12 +23,21 @@ CORE = "core"
 """What stands before the slash of an operation of ours (`core/sleep`); no connection may be called so."""
 
 
+Part = tuple[str, str | None]
+"""A step's id and what is read of its result, such as `output` or `artifacts`; None: all of it."""
+
+
 class Value(Protocol):
     """A value that may hold `${{ … }}` anywhere inside it."""
 
     @property
     def steps(self) -> frozenset[str]:
         """The ids of the steps that it reads."""
+        ...
+
+    @property
+    def parts(self) -> frozenset["Part"]:
+        """What it reads of them."""
         ...
 
     def evaluate(self, scope: Scope) -> Any:
@@ -42,6 +51,11 @@ class Condition(Protocol):
     @property
     def steps(self) -> frozenset[str]:
         """The ids of the steps that it reads."""
+        ...
+
+    @property
+    def parts(self) -> frozenset["Part"]:
+        """What it reads of them."""
         ...
 
     @property
@@ -94,12 +108,17 @@ class Step:
     @property
     def reads(self) -> frozenset[str]:
         """The ids of the steps whose results its expressions read."""
-        ids = self.params.steps
+        return frozenset(step for step, _ in self.parts)
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """What its expressions read of them."""
+        parts = self.params.parts
         if self.for_each is not None:
-            ids |= self.for_each.steps
+            parts |= self.for_each.parts
         if self.condition is not None:
-            ids |= self.condition.steps
-        return ids
+            parts |= self.condition.parts
+        return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,13 +35,14 @@ def decide(
 
     Shape:   *state* is None for `Start` alone; *room* says per connection how many
              spending requests may be started without asking the limits.
+    Errors:  NotLoaded when large values have to be in memory first.
     """
     base = state.fork() if state is not None else None
     draft = Draft(plan, base, trigger, dict(room or {}))
     _dispatch(draft, trigger)
     if draft.base is not None:
         steps.follow_up(draft)
-    return Decision(draft.events, draft.state, draft.postponed, draft.holds)
+    return Decision(draft.events, draft.state, draft.postponed, draft.holds, draft.large)
 
 
 def _dispatch(draft: Draft, trigger: t.Trigger) -> None:

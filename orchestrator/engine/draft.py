@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator import ids
 from orchestrator.engine.events import Event
 from orchestrator.engine.fold import apply
 from orchestrator.engine.holds import Hold, of_event
+from orchestrator.engine.large import LargeValue, lay_aside
 from orchestrator.engine.plan import Plan, PlannedOperation
 from orchestrator.engine.state import Job, RunState
 from orchestrator.engine.triggers import Trigger
@@ -22,6 +24,7 @@ class Draft:
     *postponed*: wake-ups that move without an event, because nothing had changed.
     *ended*: steps whose end has not been followed up yet.
     *holds*: what is taken of what runs share, and given back.
+    *large*: values that must be kept before the events are, because they are not in them.
     """
 
     plan: Plan
@@ -32,6 +35,7 @@ class Draft:
     postponed: dict[str, int | None] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    large: list[LargeValue] = field(default_factory=list)
     _ids: int = 0
 
     @property
@@ -50,6 +54,15 @@ class Draft:
         hold = of_event(event, self.base)
         if hold is not None:
             self.holds.append(hold)
+
+    def lay_aside(self, value: dict[str, Any] | LargeValue) -> dict[str, Any] | LargeValue:
+        """Return *value* as the state has it: itself, or a reference to what is too large for the log."""
+        if isinstance(value, LargeValue):
+            return value
+        aside = lay_aside(value)
+        if isinstance(aside, LargeValue):
+            self.large.append(aside)
+        return aside
 
     def operation(self, job: Job) -> PlannedOperation:
         return self.plan.operation(job)
@@ -75,9 +88,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to append, and the state after it. *postponed*, *holds*: see `Draft`."""
+    """What to append, and the state after it. *postponed*, *holds*, *large*: see `Draft`."""
 
     events: list[Event]
     state: RunState
     postponed: Mapping[str, int | None]
     holds: Sequence[Hold] = ()
+    large: Sequence[LargeValue] = ()

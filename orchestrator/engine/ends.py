@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.engine import events as e
 from orchestrator.engine.draft import Draft
+from orchestrator.engine.large import split
 from orchestrator.engine.money import uncharged
 from orchestrator.engine.state import Job
 from orchestrator.engine.steps import cancel_job, create_job, instance_ended, is_wanted, succeed_by_kept
@@ -19,12 +20,14 @@ def finish(draft: Draft, job: Job, outcome: Done, source: Any) -> None:
     if not outcome.files:
         return keep(draft, job, outcome.output, outcome.credits)
     files = [{"url": file.url, "name": file.name} for file in outcome.files]
+    output, reference = split(draft.lay_aside(outcome.output))
     return draft.emit(
         e.JobCollecting(
             at=draft.at,
             job=job.id,
             source=source,
-            output=outcome.output,
+            output=output,
+            output_ref=reference,
             files=files,
             credits=outcome.credits,
         )
@@ -39,10 +42,11 @@ def keep(draft: Draft, job: Job, output: dict[str, Any], credits: float | None) 
     """
     credits = job.credits if credits is None else credits
     credits = draft.operation(job).price(job) if credits is None else credits
-    if not job.is_open:
-        draft.emit(e.JobLateResult(at=draft.at, job=job.id, output=output, credits=credits))
+    told, reference = split(draft.lay_aside(output))
+    brings = e.JobSucceeded if job.is_open else e.JobLateResult
+    draft.emit(brings(at=draft.at, job=job.id, output=told, output_ref=reference, credits=credits))
+    if brings is e.JobLateResult:
         return _win(draft, job)
-    draft.emit(e.JobSucceeded(at=draft.at, job=job.id, output=output, credits=credits))
     draft.emit(e.StepSucceeded(at=draft.at, step=job.step, index=job.index, job=job.id))
     return instance_ended(draft, job)
 

@@ -5,6 +5,9 @@ An event is immutable and small, names what happened in the past tense, and neve
 holds a secret. Its JSON is kept for ever: a field may be added with a default,
 never renamed or removed; what changes its meaning is a new schema version.
 
+A value that is too large for an event is null in it, and the field of that name with `_ref`
+says which artifact holds its JSON: `{"digest", "size"}`.
+
 Nobody changes an event once it is made. The classes are not frozen all the same: that
 would double the cost of making one, and two dozen are made for every run.
 """
@@ -13,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import orjson
+
+from orchestrator.engine.large import LargeValue
 
 SCHEMA = 1
 """The version written beside each event's data."""
@@ -142,7 +147,8 @@ class RunSucceeded(Event):
     """Every step has ended, and none failed that counts; *outputs* as evaluated."""
 
     type: ClassVar[str] = "run.succeeded"
-    outputs: dict[str, Any]
+    outputs: dict[str, Any] | None
+    outputs_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -272,8 +278,9 @@ class JobCreated(JobEvent):
     attempt: int
     connection: str
     operation: str
-    params: dict[str, Any]
+    params: dict[str, Any] | None
     due_at: int
+    params_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -286,12 +293,13 @@ class JobSubmitting(JobEvent):
     """
 
     type: ClassVar[str] = "job.submitting"
-    template: dict[str, Any]
+    template: dict[str, Any] | None
     number: int | None
     deadline_at: int
     price: float | None = None
     budget: str | None = None
     most: float | None = None
+    template_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -408,6 +416,7 @@ class JobCollecting(JobEvent):
     output: dict[str, Any] | None = None
     files: list[dict[str, Any]] = field(default_factory=list)
     credits: float | None = None
+    output_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -428,8 +437,9 @@ class JobSucceeded(JobEvent):
     """Its result and the bytes of it are ours: the artifacts stored just before this."""
 
     type: ClassVar[str] = "job.succeeded"
-    output: dict[str, Any]
+    output: dict[str, Any] | None
     credits: float | None = None
+    output_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -464,8 +474,9 @@ class JobLateResult(JobEvent):
     """A result arrived for a job that had ended without one; it was paid for, so it is kept."""
 
     type: ClassVar[str] = "job.late_result"
-    output: dict[str, Any]
+    output: dict[str, Any] | None
     credits: float | None = None
+    output_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import events as e
+from orchestrator.engine.large import joined
 from orchestrator.engine.state import Instance, Job, JobStatus, Key, Notice, RunState, StepState, StepStatus
 
 SAFETY_NET = 60_000_000
@@ -111,7 +112,8 @@ def _forget_results(state: RunState, key: Key) -> None:
 
 
 def _run_succeeded(state: RunState, event: e.RunSucceeded) -> None:
-    state.status, state.finished_at, state.outputs = "succeeded", event.at, event.outputs
+    state.status, state.finished_at = "succeeded", event.at
+    state.outputs = joined(event.outputs, event.outputs_ref)
     _owe_notices(state, event.at)
 
 
@@ -266,7 +268,7 @@ def _job_created(state: RunState, event: e.JobCreated) -> None:
         attempt=event.attempt,
         connection=event.connection,
         operation=event.operation,
-        params=event.params,
+        params=joined(event.params, event.params_ref) or {},
         created_at=event.at,
         wake_at=event.due_at,
     )
@@ -280,7 +282,8 @@ def _job_created(state: RunState, event: e.JobCreated) -> None:
 def _submitting(state: RunState, event: e.JobSubmitting) -> None:
     job = state.own_job(event.job)
     job.status, job.wake_at = "submitting", None
-    job.template, job.number, job.deadline_at = event.template, event.number, event.deadline_at
+    job.template = joined(event.template, event.template_ref)
+    job.number, job.deadline_at = event.number, event.deadline_at
     job.price, job.budget = event.price, event.budget
     _reserve(state, job, event.price)
 
@@ -354,7 +357,7 @@ def _collecting(state: RunState, event: e.JobCollecting) -> None:
         job.status = "collecting"
     else:
         job.watched = True
-    job.output, job.files, job.credits = event.output, event.files, event.credits
+    job.output, job.files, job.credits = joined(event.output, event.output_ref), event.files, event.credits
 
 
 def _artifact_stored(state: RunState, event: e.ArtifactStored) -> None:
@@ -365,7 +368,7 @@ def _artifact_stored(state: RunState, event: e.ArtifactStored) -> None:
 
 def _job_succeeded(state: RunState, event: e.JobSucceeded) -> None:
     job = _job_ended(state, event, "succeeded", None)
-    job.output = event.output
+    job.output = joined(event.output, event.output_ref)
     _cost(state, job, event.credits)
 
 
@@ -410,7 +413,8 @@ def _reserve(state: RunState, job: Job, credits: float | None) -> None:
 
 def _late_result(state: RunState, event: e.JobLateResult) -> None:
     job = state.own_job(event.job)
-    job.output, job.late, job.watched, job.wake_at = event.output, True, False, None
+    job.output = joined(event.output, event.output_ref)
+    job.late, job.watched, job.wake_at = True, False, None
     _cost(state, job, event.credits)
     instance = state.own_instance(job.key)
     if job.attempt > instance.stale:

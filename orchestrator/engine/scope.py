@@ -3,22 +3,44 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestrator.definition.workflow import Step, Workflow
-from orchestrator.engine.state import Job, RunState, StepState
+from orchestrator.definition.workflow import Part, Step, Workflow
+from orchestrator.engine.large import LargeValue, Unavailable, need, opened
+from orchestrator.engine.state import Job, Result, RunState, StepState
 from orchestrator.times import rfc3339
 
 
-def scope(state: RunState, workflow: Workflow, reads: Iterable[str]) -> dict[str, Any]:
-    """Return the scope with the results of the steps that *reads* names, and no others."""
+def scope(state: RunState, workflow: Workflow, parts: Iterable[Part]) -> dict[str, Any]:
+    """
+    Return the scope with the results of the steps that *parts* name, and no others.
+
+    Errors:  NotLoaded, Unavailable for a large output that is read.
+    """
+    parts = frozenset(parts)
+    found = {step: result(state, workflow.steps[step]) for step, _ in parts}
+    read = {step for step, part in parts if part in ("output", None)}
+    need(value for step in read for value in found[step].large)
     return {
         "inputs": state.inputs,
         "run": {"id": state.id, "labels": state.labels, "created_at": rfc3339(state.created_at)},
-        "steps": {step: result(state, workflow.steps[step]) for step in reads},
+        "steps": {
+            step: _opened(step, known) if step in read and known.large else known.seen
+            for step, known in found.items()
+        },
     }
 
 
-def result(state: RunState, step: Step) -> dict[str, Any]:
-    """Return `{"output", "artifacts", "status", "error"}` of a step; lists where it has `for_each`."""
+def _opened(step: str, known: Result) -> dict[str, Any]:
+    """Return what expressions see of a step of which a large output is read."""
+    output = known.seen["output"]
+    try:
+        whole = [opened(item) for item in output] if isinstance(output, list) else opened(output)
+    except Unavailable as error:
+        raise Unavailable(f"the output of step '{step}' cannot be read: {error}") from None
+    return {**known.seen, "output": whole}
+
+
+def result(state: RunState, step: Step) -> Result:
+    """Return what a step has brought."""
     known = state.results.get(step.id)
     if known is None:
         known = _result(state, step)
@@ -28,7 +50,7 @@ def result(state: RunState, step: Step) -> dict[str, Any]:
     return known
 
 
-def _result(state: RunState, step: Step) -> dict[str, Any]:
+def _result(state: RunState, step: Step) -> Result:
     at = state.steps.get(step.id) or StepState(step.id)
     if step.for_each is None:
         job = winner(state, step.id, None)
@@ -38,7 +60,9 @@ def _result(state: RunState, step: Step) -> dict[str, Any]:
         jobs = [winner(state, step.id, index) for index in range(at.count or 0)]
         output = [job.output if job else None for job in jobs]
         artifacts = [artifact for job in jobs if job for artifact in job.artifacts]
-    return {"output": output, "artifacts": artifacts, "status": at.status, "error": at.error}
+    seen = {"output": output, "artifacts": artifacts, "status": at.status, "error": at.error}
+    outputs = output if isinstance(output, list) else [output]
+    return Result(seen, tuple(value for value in outputs if isinstance(value, LargeValue)))
 
 
 def winner(state: RunState, step: str, index: int | None) -> Job | None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
+from orchestrator.engine.large import LargeValue
 from orchestrator.engine.layers import Layers
 
 RunStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
@@ -75,12 +76,12 @@ class Job:
     attempt: int
     connection: str
     operation: str
-    params: dict[str, Any]
+    params: dict[str, Any] | LargeValue
     created_at: int
     status: JobStatus = "created"
     wake_at: int | None = None
     deadline_at: int | None = None
-    template: dict[str, Any] | None = None
+    template: dict[str, Any] | LargeValue | None = None
     number: int | None = None
     task_id: str | None = None
     resource_id: str | None = None
@@ -89,7 +90,7 @@ class Job:
     uncertain_until: int | None = None
     rejections: int = 0
     progress: str | None = None
-    output: dict[str, Any] | None = None
+    output: dict[str, Any] | LargeValue | None = None
     files: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     credits: float | None = None
@@ -195,6 +196,19 @@ class StepState:
         return self.status not in ("pending", "running")
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """
+    What a step has brought.
+
+    *seen*: `output`, `artifacts`, `status` and `error`; lists where it has `for_each`.
+    *large*: those of its outputs that are not in the log, which expressions must not see as they are.
+    """
+
+    seen: dict[str, Any]
+    large: tuple[LargeValue, ...] = ()
+
+
 _SLOTS: dict[type, tuple[str, ...]] = {
     cls: tuple(f.name for f in fields(cls)) for cls in (Job, Instance, StepState)
 }
@@ -239,7 +253,7 @@ class RunState:
     group_limit: int | None = None
     parent: str | None = None
     spending: dict[str, float] = field(default_factory=dict)
-    outputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | LargeValue | None = None
     error: dict[str, Any] | None = None
     steps: dict[str, StepState] = field(default_factory=dict)
     instances: Layers[Key, Instance] = field(default_factory=Layers)
@@ -247,7 +261,7 @@ class RunState:
     tasks: Layers[tuple[str, str], str] = field(default_factory=Layers)
     open: Layers[str, None] = field(default_factory=Layers)
     items: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
-    results: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False, repr=False)
+    results: dict[str, Result] = field(default_factory=dict, compare=False, repr=False)
     fresh: dict[Any, None] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -259,7 +273,7 @@ class RunState:
         """What it has to have before it may go on, while it has not."""
         return self.group if self.status == "pending" else None
 
-    def kept_result(self, key: Key, params: dict[str, Any]) -> Job | None:
+    def kept_result(self, key: Key, params: dict[str, Any] | LargeValue) -> Job | None:
         """Return the job whose result an instance can have without paying again for the same *params*."""
         instance = self.instances.get(key)
         job = self.jobs[instance.kept] if instance is not None and instance.kept is not None else None

@@ -15,10 +15,11 @@ from orchestrator.definition.workflow import Step, Workflow
 from orchestrator.engine import events as e
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.holds import budget as budget_of
+from orchestrator.engine.large import LargeValue, Unavailable, split
 from orchestrator.engine.money import is_limited, uncharged
 from orchestrator.engine.scope import ancestors, scope, status_functions
 from orchestrator.engine.state import Job
-from orchestrator.errors import Failure, InvalidValue
+from orchestrator.errors import ErrorClass, Failure, InvalidValue
 from orchestrator.times import SECOND
 
 
@@ -64,7 +65,7 @@ def _expand(draft: Draft, step: Step) -> None:
     try:
         items = items_of(draft, step)
     except InvalidValue as error:
-        _fail(draft, step, None, str(error))
+        _fail(draft, step, None, error)
         return draft.ended.append(step.id)
     digests = [blake2b(orjson.dumps(item), digest_size=6).hexdigest() for item in items]
     draft.emit(e.StepExpanded(at=draft.at, step=step.id, count=len(items), digests=digests))
@@ -76,7 +77,7 @@ def items_of(draft: Draft, step: Step) -> list[Any]:
     known = draft.state.items.get(step.id)
     if known is None:
         assert step.for_each is not None
-        known = step.for_each.evaluate(scope(draft.state, draft.plan.workflow, step.for_each.steps))
+        known = step.for_each.evaluate(scope(draft.state, draft.plan.workflow, step.for_each.parts))
         if not isinstance(known, list):
             raise InvalidValue(f"for_each of step '{step.id}' must give a list, not {_kind(known)}")
         if len(known) > 10_000:
@@ -109,6 +110,7 @@ def fill(draft: Draft, step: Step) -> None:
 
 def _end_fan_out(draft: Draft, step: Step) -> None:
     at = draft.state.steps[step.id]
+    draft.state.items.pop(step.id, None)  # They may be large, and nobody asks for them any more.
     if at.tally.get("failed"):
         assert at.error is not None
         draft.emit(e.StepFailed(at=draft.at, step=step.id, error=at.error))
@@ -124,7 +126,7 @@ def _end_fan_out(draft: Draft, step: Step) -> None:
 def begin_instance(draft: Draft, step: Step, index: int | None) -> None:
     """Begin a step, or one item of it: skip it, fail it, or create its first job."""
     try:
-        names = scope(draft.state, draft.plan.workflow, step.reads)
+        names = scope(draft.state, draft.plan.workflow, step.parts)
         if index is not None:
             names |= {"item": items_of(draft, step)[index], "index": index}
         if step.condition is not None and not step.condition.holds(
@@ -135,28 +137,40 @@ def begin_instance(draft: Draft, step: Step, index: int | None) -> None:
             )
         params = step.params.evaluate(names)
     except InvalidValue as error:
-        return _fail(draft, step, index, str(error))
+        return _fail(draft, step, index, error)
     problem = draft.plan.operations[step.id].problem(params)
     if problem is not None:
-        return _fail(draft, step, index, problem)
+        return _fail(draft, step, index, InvalidValue(problem))
+    evaluated = draft.lay_aside(params)
     draft.emit(e.StepStarted(at=draft.at, step=step.id, index=index))
-    kept = draft.state.kept_result((step.id, index), params)
+    kept = draft.state.kept_result((step.id, index), evaluated)
     if kept is not None:
         return draft.emit(e.StepSucceeded(at=draft.at, step=step.id, index=index, job=kept.id))
     attempt = draft.state.instances[step.id, index].attempt + 1
-    return create_job(draft, step, index, attempt=attempt, params=params, due_at=draft.at)
+    return create_job(draft, step, index, attempt=attempt, params=evaluated, due_at=draft.at)
 
 
-def _fail(draft: Draft, step: Step, index: int | None, message: str) -> None:
-    error = Failure("invalid_value", message).to_json()
-    draft.emit(e.StepFailed(at=draft.at, step=step.id, index=index, error=error))
+def _fail(draft: Draft, step: Step, index: int | None, error: InvalidValue) -> None:
+    draft.emit(e.StepFailed(at=draft.at, step=step.id, index=index, error=_failure(error).to_json()))
+
+
+def _failure(error: InvalidValue, place: str = "") -> Failure:
+    cls: ErrorClass = "result_unavailable" if isinstance(error, Unavailable) else "invalid_value"
+    return Failure(cls, f"{place}{error}")
 
 
 def create_job(
-    draft: Draft, step: Step, index: int | None, *, attempt: int, params: dict[str, Any], due_at: int
+    draft: Draft,
+    step: Step,
+    index: int | None,
+    *,
+    attempt: int,
+    params: dict[str, Any] | LargeValue,
+    due_at: int,
 ) -> None:
     """Create the job of an attempt, and submit it at once where that needs no I/O and no permission."""
     job_id = draft.new_job_id()
+    told, reference = split(params)
     draft.emit(
         e.JobCreated(
             at=draft.at,
@@ -166,7 +180,8 @@ def create_job(
             attempt=attempt,
             connection=step.connection,
             operation=step.operation,
-            params=params,
+            params=told,
+            params_ref=reference,
             due_at=due_at,
         )
     )
@@ -182,11 +197,13 @@ def submitting(draft: Draft, job: Job, template: dict[str, Any], number: int | N
     operation = draft.operation(job)
     price = operation.price(job) if operation.costs else None
     budget = operation.budget if price is not None else None
+    told, reference = split(draft.lay_aside(template))
     draft.emit(
         e.JobSubmitting(
             at=draft.at,
             job=job.id,
-            template=template,
+            template=told,
+            template_ref=reference,
             number=number,
             deadline_at=deadline(draft, job) or draft.state.deadline_at,
             price=price,
@@ -269,11 +286,12 @@ def _succeed(draft: Draft) -> None:
     outputs: dict[str, Any] = {}
     for name, value in draft.plan.workflow.outputs.items():
         try:
-            outputs[name] = value.evaluate(scope(draft.state, draft.plan.workflow, value.steps))
+            outputs[name] = value.evaluate(scope(draft.state, draft.plan.workflow, value.parts))
         except InvalidValue as error:
-            failure = Failure("invalid_value", f"outputs.{name}: {error}")
+            failure = _failure(error, f"outputs.{name}: ")
             return draft.emit(e.RunFailed(at=draft.at, error=failure.to_json()))
-    return draft.emit(e.RunSucceeded(at=draft.at, outputs=outputs))
+    told, reference = split(draft.lay_aside(outputs))
+    return draft.emit(e.RunSucceeded(at=draft.at, outputs=told, outputs_ref=reference))
 
 
 def cancel_open(draft: Draft) -> None:

@@ -7,6 +7,7 @@ from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import InputProblem, InvalidInput, InvalidValue, NotFound, WrongState
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Driver
+from orchestrator.operations.values import Values
 from orchestrator.store.log import Log
 from orchestrator.store.views import Views
 
@@ -14,8 +15,9 @@ from orchestrator.store.views import Views
 class Decisions:
     """What people decide."""
 
-    def __init__(self, driver: Driver, views: Views, log: Log, plans: Plans) -> None:
+    def __init__(self, driver: Driver, views: Views, log: Log, plans: Plans, values: Values) -> None:
         self._driver, self._views, self._log, self._plans = driver, views, log, plans
+        self._values = values
 
     async def decide(
         self,
@@ -46,7 +48,7 @@ class Decisions:
             raise InvalidInput([InputProblem("chosen", "nothing is chosen where it is rejected")])
         try:
             if approved:
-                operation.picked(job, chosen)
+                await self._values.during(lambda: operation.picked(job, chosen))
         except InvalidValue as error:
             raise InvalidInput([InputProblem("chosen", str(error))]) from None
         await self._driver.handle(

@@ -17,6 +17,7 @@ from orchestrator import signatures
 from orchestrator.core.answers import Answer, Heard
 from orchestrator.core.http import Http, Result, Verify
 from orchestrator.definition.workflow import Step
+from orchestrator.engine.large import Unavailable
 from orchestrator.engine.state import Job
 from orchestrator.errors import Failure, InvalidValue
 from orchestrator.operations.planned import Planned, Sending
@@ -54,8 +55,8 @@ class HttpStep(Planned):
         """Return the operation as its parameters make it: whether it spends, and may be sent again."""
         try:
             params: Http = self.parsed(job)
-        except ValidationError:
-            # Those of an earlier version: what nobody knows is treated as what must not be sent twice.
+        except (ValidationError, Unavailable):
+            # Of an earlier version, or not held: what nobody knows is treated as what must not be sent twice.
             return self
         kind = params.is_spending, params.idempotency_header is not None
         if kind not in self._kinds:
@@ -112,8 +113,8 @@ class HttpStep(Planned):
         """
         try:
             params: Http = self.parsed(job)
-        except ValidationError:
-            return Unreadable("its parameters are those of an earlier version")
+        except (ValidationError, Unavailable):
+            return Unreadable("its parameters are those of an earlier version, or not held any more")
         if params.verify is not None and (why := self._refusal(params.verify, callback)) is not None:
             return Untrusted(why)
         hide = _Hiding(job.id, {})

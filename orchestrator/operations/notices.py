@@ -25,6 +25,7 @@ def message(state: RunState, workflow: Workflow, relatives: Relatives) -> bytes:
     Shape:   `{"type": "run.<status>", "timestamp", "data"}`, where `data` is the run as the API shows
              it. Where that is too long, `data.left_out` names what is not in it.
     """
+    # It has ended, so there is no question in it: nothing has to be in memory first.
     data = shapes.run(state, workflow, relatives)
     del data["notifications"]
     left_out: list[str] = []

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.durations import seconds
+from orchestrator.engine.large import Unavailable, opened
 from orchestrator.engine.plan import Budget, DeadlineDecides, Waits
 from orchestrator.engine.state import Job
 from orchestrator.operations.usual import UsualDurations
@@ -132,12 +133,17 @@ class Planned:
     def parsed(self, job: Job) -> Any:
         """Return the job's parameters as the operation's model; they were checked before the job was made."""
         if job.memo is None:
+            given = opened(job.params)
             params, parsed = self._checked
-            job.memo = parsed if params is job.params else self.operation.params.model_validate(job.params)
+            job.memo = parsed if params is given else self.operation.params.model_validate(given)
         return job.memo
 
     def template(self, job: Job) -> dict[str, Any] | None:
         """Return the spending request when it is known without I/O and without a request number."""
+        try:
+            self.parsed(job)
+        except Unavailable:
+            return None  # Who submits it finds out as well, and can say so.
         exchange = self.submit(job)
         try:
             next(exchange)
@@ -169,8 +175,8 @@ class Planned:
         """Return the credits that the job costs by the price list, None where it is silent. Never raises."""
         try:
             return self.operation.price(self.parsed(job))
-        except ValidationError:
-            # The parameters are those of an earlier version; a result must not be lost for want of its price.
+        except (ValidationError, Unavailable):
+            # They are those of an earlier version, or not held any more; that must not lose a result.
             return None
 
     def due_at(self, job: Job) -> int:
@@ -185,13 +191,18 @@ class Planned:
 
     def deadline_decides(self, job: Job) -> DeadlineDecides:
         """Say what becomes of a question that nobody has answered in time."""
-        default: DeadlineDecides = self.parsed(job).default
+        try:
+            default: DeadlineDecides = self.parsed(job).default
+        except Unavailable:
+            return "fail"
         return default
 
     def meaning(self, callback: Callback, job: Job) -> CallbackMeaning:
         """Say what a callback means. Never raises."""
         try:
             return self.connector.read_callback(callback, self.task(job))
+        except Unavailable as error:
+            return Unreadable(f"the job's parameters cannot be read: {error}")
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             # A connector promises not to raise; should it, the delivery is kept and the job looked at.
             return Unreadable(f"the connector failed to read it: {type(error).__name__}")

@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 
 from orchestrator import cron
+from orchestrator.artifacts.artifact import Artifact
 from orchestrator.definition.templates import ExpressionCondition, TemplateValue
 from orchestrator.definition.workflow import CORE, Condition, ScheduleTrigger, Step, Value, Workflow
+from orchestrator.engine.large import LargeValue, Unavailable, joined, opened
 from orchestrator.engine.state import Instance, Job, Notice, RunState, StepState
 from orchestrator.errors import Problem
 from orchestrator.ids import typeid
@@ -17,6 +19,7 @@ from orchestrator.operations.relatives import Relatives, child_of, progress
 from orchestrator.operations.requests import as_sent
 from orchestrator.operations.usual import Usual
 from orchestrator.store.connections import STREAM
+from orchestrator.store.projection import outputs_of
 from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
 
@@ -27,6 +30,7 @@ _NOBODY = Relatives()
 
 def run_row(row: RunRow) -> Object:
     """Return a run as lists show it: without its steps."""
+    outputs = outputs_of(row)
     return {
         "id": row.id,
         "workflow": row.workflow,
@@ -34,7 +38,8 @@ def run_row(row: RunRow) -> Object:
         "status": row.status,
         "inputs": orjson.loads(row.inputs),
         "labels": orjson.loads(row.labels),
-        "outputs": _loads(row.outputs),
+        "outputs": _plain(outputs),
+        "outputs_artifact": _artifact(outputs),
         "error": _loads(row.error),
         "created_at": rfc3339(row.created_at),
         "started_at": rfc3339(row.started_at),
@@ -42,8 +47,24 @@ def run_row(row: RunRow) -> Object:
     }
 
 
+def _plain(value: Object | LargeValue | None) -> Object | None:
+    """Return *value*, or null where it is too large to be shown in its place."""
+    return None if isinstance(value, LargeValue) else value
+
+
+def _artifact(value: Object | LargeValue | None) -> Object | None:
+    """Return the artifact that holds *value*, where it is too large to be shown in its place."""
+    if not isinstance(value, LargeValue):
+        return None
+    return Artifact(digest=value.digest, media_type="application/json", size=value.size).to_json()
+
+
 def run(state: RunState, workflow: Workflow, relatives: Relatives = _NOBODY) -> Object:
-    """Return a run with its steps, one entry an instance."""
+    """
+    Return a run with its steps, one entry an instance.
+
+    Errors:  NotLoaded when a large value has to be in memory first.
+    """
     return {
         "id": state.id,
         "workflow": state.workflow,
@@ -53,7 +74,8 @@ def run(state: RunState, workflow: Workflow, relatives: Relatives = _NOBODY) -> 
         "labels": state.labels,
         "trigger": state.trigger,
         "parent": None if state.parent is None else {"run": relatives.parent, "job": state.parent},
-        "outputs": state.outputs,
+        "outputs": _plain(state.outputs),
+        "outputs_artifact": _artifact(state.outputs),
         "error": state.error,
         "created_at": rfc3339(state.created_at),
         "started_at": rfc3339(state.started_at),
@@ -112,6 +134,7 @@ def _as_instance(step: StepState) -> Instance:
 def _instance(state: RunState, instance: Instance, relatives: Relatives) -> Object:
     job = state.jobs[instance.job] if instance.job is not None else None
     won = job if instance.status == "succeeded" else None
+    output = won.output if won is not None else None
     return {
         "id": instance.step,
         "index": instance.index,
@@ -123,7 +146,8 @@ def _instance(state: RunState, instance: Instance, relatives: Relatives) -> Obje
         "waiting_for": waiting_for(job) if job is not None and job.is_open else None,
         "question": open_question(state, job),
         "child": _child(job, relatives),
-        "output": won.output if won is not None else None,
+        "output": _plain(output),
+        "output_artifact": _artifact(output),
         "artifacts": won.artifacts if won is not None else [],
         "error": instance.error,
         "started_at": rfc3339(instance.started_at),
@@ -141,10 +165,17 @@ def _child(job: Job | None, relatives: Relatives) -> Object | None:
 
 
 def open_question(state: RunState, job: Job | None) -> Object | None:
-    """Return what *job* asks a person just now, or None."""
+    """
+    Return what *job* asks a person just now, or None; also where its choices cannot be read any more.
+
+    Errors:  NotLoaded when they have to be in memory first.
+    """
     if job is None or job.status != "waiting" or not asks(job):
         return None
-    return question(job, state.id, job.params)
+    try:
+        return question(job, state.id, opened(job.params))
+    except Unavailable:
+        return None
 
 
 def job_row(row: JobRow) -> Object:
@@ -173,7 +204,20 @@ _BROUGHT_OUTPUT = ("job.collecting", "job.succeeded", "job.late_result")
 _OURS = ("job.created", "job.submitting")
 
 
-def job(row: JobRow, history: Sequence[Recorded], deliveries: Sequence[str]) -> Object:
+def told_last(history: Sequence[Recorded], type: str, name: str) -> Object | LargeValue | None:
+    """Return the field *name* of the last event of *type* in *history*; None where there is none."""
+    told = next((_data(record) for record in reversed(history) if record.type == type), None)
+    return None if told is None else _value(told, name)
+
+
+def job(
+    row: JobRow,
+    history: Sequence[Recorded],
+    deliveries: Sequence[str],
+    *,
+    template: Object | None,
+    params: Object | None,
+) -> Object:
     """
     Return a job with what was sent and what came back.
 
@@ -181,19 +225,27 @@ def job(row: JobRow, history: Sequence[Recorded], deliveries: Sequence[str]) -> 
              on its callback URL. `request` is the body of the latest submit and `response` the
              result, null where there is none yet; `answers` is what became known about the job,
              as CloudEvents; `question` what it asks, or asked, a person.
+             *template* of its latest submit and its *params* come from there too; None: they cannot be
+             read any more.
     """
-    created = next((_data(record) for record in history if record.type == "job.created"), None)
     submits = [_data(record) for record in history if record.type == "job.submitting"]
-    results = [_data(record)["output"] for record in history if record.type in _BROUGHT_OUTPUT]
-    sent = as_sent(submits[-1]["template"], row, submits[-1]["number"]) if submits else None
+    results = [_value(_data(record), "output") for record in history if record.type in _BROUGHT_OUTPUT]
+    response = next((output for output in reversed(results) if output is not None), None)
+    sent = as_sent(template, row, submits[-1]["number"]) if submits and template is not None else None
     return job_row(row) | {
         "request": None if sent is None else sent.body,
         "sent": None if sent is None else sent.head,
-        "question": question(row, row.run, created["params"]) if created is not None and asks(row) else None,
-        "response": next((output for output in reversed(results) if output is not None), None),
+        "question": question(row, row.run, params) if params is not None and asks(row) else None,
+        "response": _plain(response),
+        "response_artifact": _artifact(response),
         "answers": [event(record) for record in history if record.type not in _OURS],
         "deliveries": list(deliveries),
     }
+
+
+def _value(data: Object, name: str) -> Object | LargeValue | None:
+    """Return a field of an event that may be too large for it."""
+    return joined(data[name], data.get(f"{name}_ref"))
 
 
 def waiting(

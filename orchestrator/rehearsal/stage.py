@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import aiohttp
+import orjson
 from pydantic import SecretStr
 
 from orchestrator import app, telemetry
@@ -190,7 +191,7 @@ class _Stage:
             # The server's answers to the last callbacks.
             await asyncio.sleep(1.0)
         finally:
-            self.performance.run = await _get(people, f"runs/{run}")
+            self.performance.run = await _whole(people, await _get(people, f"runs/{run}"))
             self.performance.events = await _all_events(people, run)
 
     async def _until_end(self, people: aiohttp.ClientSession, server: app.Running, run: str) -> None:
@@ -259,6 +260,20 @@ async def _get(people: aiohttp.ClientSession, path: str) -> Object:
     async with people.get(path) as answer:
         found: Object = await answer.json()
         return found
+
+
+async def _whole(people: aiohttp.ClientSession, run: Object) -> Object:
+    """Return *run* with what is too large to be shown in it put in its place."""
+    steps = [step | {"output": await _value(people, step, "output")} for step in run["steps"]]
+    return run | {"outputs": await _value(people, run, "outputs"), "steps": steps}
+
+
+async def _value(people: aiohttp.ClientSession, holder: Object, name: str) -> Any:
+    large = holder[f"{name}_artifact"]
+    if large is None:
+        return holder[name]
+    async with people.get(f"artifacts/{large['digest']}") as answer:
+        return orjson.loads(await answer.read())
 
 
 async def _all_events(people: aiohttp.ClientSession, run: str) -> list[Object]:

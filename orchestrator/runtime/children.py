@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.engine import triggers as t
+from orchestrator.engine.large import Unavailable, opened
 from orchestrator.engine.state import RETRIABLE, Job, RunState
 from orchestrator.errors import Failure, InvalidInput, NotFound, WrongState
 from orchestrator.operations.relatives import progress
+from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted, Failed, Pending
 from orchestrator.store.views import Views
 
@@ -54,11 +56,15 @@ class Finished:
 class Children:
     """What a step that is a run asks for."""
 
-    def __init__(self, starts: Starts, driver: Driver, views: Views) -> None:
-        self._starts, self._driver, self._views = starts, driver, views
+    def __init__(self, starts: Starts, driver: Driver, views: Views, values: Values) -> None:
+        self._starts, self._driver, self._views, self._values = starts, driver, views, values
 
     async def start(self, job: Job, state: RunState) -> Accepted | Failed:
-        """Start the run of *job*, a job of the run *state*, or let the one of its earlier attempt go on."""
+        """
+        Start the run of *job*, a job of the run *state*, or let the one of its earlier attempt go on.
+
+        Errors:  Unavailable when its parameters cannot be read; they are in memory where they can.
+        """
         earlier = await self._to_go_on(job, state)
         if earlier is not None:
             return Accepted(task_id=f"{earlier}/{job.attempt}", poll_s=0)
@@ -71,9 +77,10 @@ class Children:
         if await self._depth(state) >= DEPTH_MAX:
             message = f"runs that start runs are {DEPTH_MAX} deep here: does '{state.workflow}' start itself?"
             return Failure("invalid_request", message)
+        params = opened(job.params)
         try:
             await self._starts.start(
-                job.params["workflow"], job.params.get("inputs", {}), state.labels, run=run, parent=job.id
+                params["workflow"], params.get("inputs", {}), state.labels, run=run, parent=job.id
             )
         except (NotFound, InvalidInput) as error:
             return Failure("invalid_request", str(error))
@@ -91,7 +98,7 @@ class Children:
     async def _to_go_on(self, job: Job, state: RunState) -> str | None:
         """Return the run of the attempt before, brought to go on, where it ended badly and was the same."""
         before = _attempt_before(job, state)
-        if before is None or before.params != job.params:
+        if before is None or before.params != state.jobs[job.id].params:
             return None
         run = run_of(before)
         child = await self._driver.state(run)
@@ -106,14 +113,21 @@ class Children:
         """Say how the run of *job* stands."""
         child = await self._driver.state(run_of(job))
         if child.status == "succeeded":
-            outputs = child.outputs or {}
-            return Finished(outputs, _artifacts(outputs))
+            return await self._finished(child)
         if child.has_ended:
             error = child.error or {}
             why = error.get("message", "it was cancelled")
             code = error.get("code") or error.get("class") or "cancelled"
             return Failed(Failure("task_failed", f"{child.id} {child.status}: {why}", code=code))
         return Pending(progress=progress(child))
+
+    async def _finished(self, child: RunState) -> Finished | Failed:
+        try:
+            outputs = await self._values.of(child.outputs or {})
+        except Unavailable as lost:
+            message = f"the outputs of {child.id} cannot be read: {lost}"
+            return Failed(Failure("result_unavailable", message))
+        return Finished(outputs, _artifacts(outputs))
 
     async def cancel(self, job: Job) -> None:
         """End the run of *job*, whose step has ended without it."""

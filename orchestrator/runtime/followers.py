@@ -14,9 +14,11 @@ import orjson
 import structlog
 
 from orchestrator.definition.workflow import RunTrigger, Workflow
+from orchestrator.engine.large import joined
 from orchestrator.engine.state import RunState
 from orchestrator.errors import InvalidValue, OrchestratorError, StoreUnavailable
 from orchestrator.operations.runs import Cause, Runs
+from orchestrator.operations.values import Values
 from orchestrator.operations.workflows import Library
 from orchestrator.runtime.positions import Positions
 from orchestrator.store.log import Log
@@ -57,8 +59,10 @@ class Following:
 class Followers:
     """One loop over the ends of runs."""
 
-    def __init__(self, log: Log, views: Views, store: Schedule, runs: Runs, library: Library) -> None:
-        self._log, self._views, self._runs, self._library = log, views, runs, library
+    def __init__(
+        self, log: Log, views: Views, store: Schedule, runs: Runs, library: Library, values: Values
+    ) -> None:
+        self._log, self._views, self._runs, self._library, self._values = log, views, runs, library, values
         self._positions = Positions(store, "run")
         self._seen = 0
 
@@ -129,11 +133,25 @@ class Followers:
         depth = await self._depth(ended) + 1
         if depth > DEPTH_MAX:
             raise InvalidValue(f"{DEPTH_MAX} runs have followed each other: do they follow themselves?")
-        scope = {"run": _as_seen(ended, end)}
+        scope = {"run": await self._as_seen(ended, end)}
         inputs = {name: value.evaluate(scope) for name, value in one.trigger.inputs.items()}
         trigger = {"kind": "run", "run": end.stream, "status": ENDS[end.type], "depth": depth}
         cause = Cause(key=f"run/{end.stream}/{one.workflow.name}", trigger=trigger)
         await self._runs.trigger(one.workflow, inputs, cause)
+
+    async def _as_seen(self, state: RunState, end: Recorded) -> dict[str, Any]:
+        """Return the run as expressions see it: as it was at that end, for it may have gone on since."""
+        data = orjson.loads(end.data)
+        outputs = joined(data.get("outputs"), data.get("outputs_ref"))
+        return {
+            "id": state.id,
+            "workflow": state.workflow,
+            "status": ENDS[end.type],
+            "inputs": state.inputs,
+            "outputs": await self._values.of(outputs),
+            "labels": state.labels,
+            "error": data.get("error"),
+        }
 
     async def _depth(self, state: RunState) -> int:
         """Return how many runs followed each other up to this one; a step follows what its run follows."""
@@ -149,17 +167,3 @@ def _following(library: Library) -> Iterator[Following]:
     for workflow in library.all():
         for trigger in workflow.triggers.runs:
             yield Following(workflow, trigger)
-
-
-def _as_seen(state: RunState, end: Recorded) -> dict[str, Any]:
-    """Return the run as expressions see it: as it was at that end, for it may have gone on since."""
-    data = orjson.loads(end.data)
-    return {
-        "id": state.id,
-        "workflow": state.workflow,
-        "status": ENDS[end.type],
-        "inputs": state.inputs,
-        "outputs": data.get("outputs"),
-        "labels": state.labels,
-        "error": data.get("error"),
-    }

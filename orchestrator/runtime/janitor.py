@@ -3,7 +3,8 @@ Removes what need not be kept any more, in steps so small that callbacks do not 
 
 The one writer does a step and then others have their turn: after each the janitor rests for some times
 as long as it took. Artifacts are removed when nothing mentions them: everything that the log, the kept
-definitions and the workflow files mention is noted first, then what is on the shelf is held against it.
+definitions and the workflow files mention is noted first, also in values that are too large for the log
+and are artifacts themselves; then what is on the shelf is held against it.
 What is put or used while that goes on is fresh, and fresh artifacts are never removed.
 """
 
@@ -41,6 +42,9 @@ REST = 4
 """A rest is this many times as long as the step before it."""
 
 _DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
+_LARGE = re.compile(rb'_ref":\{"digest":"sha256:([0-9a-f]{64})"')
+"""A value that an event only refers to; what it mentions the event mentions."""
+
 _AT_A_TIME = 200
 
 
@@ -152,9 +156,16 @@ class Janitor:
         async for text in self._store.mentions(ended_before=ended_before):
             texts.append(text)
             if len(texts) >= _AT_A_TIME:
-                await asyncio.to_thread(_note, marks, texts)
+                await asyncio.to_thread(self._note, marks, texts)
                 texts = []
-        await asyncio.to_thread(_note, marks, texts)
+        await asyncio.to_thread(self._note, marks, texts)
+
+    def _note(self, marks: sqlite3.Connection, texts: list[bytes]) -> None:
+        """Runs in a thread. Note every artifact that one of *texts* mentions."""
+        large = {name.decode() for text in texts for name in _LARGE.findall(text)}
+        _note(marks, texts)
+        for name in large:
+            _note(marks, [self._shelf.text(f"sha256:{name}")])
 
     def _sweep(self, marks: sqlite3.Connection, digests: list[str], before: float, dry: bool) -> list[int]:
         """Runs in a thread. Discard those of *digests* that nothing mentions; return their sizes."""
@@ -183,7 +194,6 @@ class Janitor:
 
 
 def _note(marks: sqlite3.Connection, texts: list[bytes]) -> None:
-    """Runs in a thread. Note every artifact that one of *texts* mentions."""
     found = {bytes.fromhex(name.decode()) for text in texts for name in _DIGEST.findall(text)}
     marks.execute("BEGIN")
     marks.executemany("INSERT OR IGNORE INTO marks VALUES (?)", [(name,) for name in found])

@@ -8,7 +8,7 @@ about the task (network, a broken provider) is not an end: it is done again, lat
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
@@ -17,6 +17,7 @@ from orchestrator.artifacts.artifact import Artifact
 from orchestrator.clock import SECOND, Clock
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect, effect_of
+from orchestrator.engine.large import LargeValue, Unavailable
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
@@ -107,11 +108,11 @@ class Performer:
             self.alarm.nudge(effect.due_at)
             return
         job = state.jobs[effect.job]
-        work = _Work(run, job, _planned(plan, job))
         if effect.kind == "send":
-            self._claims[job.id] = work
+            # What its parameters make of the operation was read in order to claim it.
+            self._claims[job.id] = _Work(run, job, _planned(plan, job))
         if job.id not in self._busy:
-            self._start(job.id, lambda: self._do(work, effect))
+            self._start(job.id, lambda: self._taken_up(run, job, plan, effect))
         elif effect.kind in ("send", "collect"):
             # What is being done for it ends in a moment; this follows.
             self._busy[job.id].add_done_callback(lambda _: self.wake(run, job.id))
@@ -132,11 +133,45 @@ class Performer:
     async def _woken(self, run: str, job_id: str) -> None:
         state = await self._worker.state(run)
         plan = await self._worker.plan(state)
-        job = state.jobs.get(job_id)
         # The row can be a moment ahead of the state; then whoever is writing it does what is due.
-        effect = effect_of(job, plan.operation(job)) if job is not None else None
-        if job is not None and effect is not None:
-            await self._do(_Work(run, job, _planned(plan, job)), effect)
+        if job_id in state.jobs:
+            await self._taken_up(run, state.jobs[job_id], plan)
+
+    async def _taken_up(self, run: str, job: Job, plan: Plan, effect: Effect | None = None) -> None:
+        """Do *effect*, or what the job asks for, with its parameters in memory."""
+        job = await self._opened(job)
+        effect = effect or effect_of(job, plan.operation(job))
+        if effect is None:
+            return
+        work = _Work(run, job, _planned(plan, job))
+        try:
+            await self._do(work, effect)
+        except Unavailable as lost:
+            await self._without(work, effect, f"what it is to send cannot be read: {lost}")
+
+    async def _opened(self, job: Job) -> Job:
+        """Return *job* with its parameters themselves, or with a reference that says why they are missing."""
+        if not isinstance(job.params, LargeValue):
+            return job
+        params: Any = LargeValue(job.params.digest, job.params.size)
+        try:
+            params = await self._worker.values.of(job.params)
+        except Unavailable as lost:
+            params.refuse(str(lost))
+        return replace(job, params=params)
+
+    async def _without(self, work: _Work, effect: Effect, why: str) -> None:
+        """Go on without a large value: nothing can be sent, but what was is waited for until its deadline."""
+        asked_at = self._clock.now()
+        last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
+        match effect.kind:
+            case "submit":
+                failure = Failure("result_unavailable", why)
+                await self._tell(work, t.SubmitAnswered, outcome=Failed(failure))
+            case "check" | "collect":
+                await self._tell(work, t.Checked, outcome=Retry(why), asked_at=asked_at, last=last)
+            case _:
+                await self._tell(work, t.Woke)
 
     def _start(self, job: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._busy[job] = asyncio.get_running_loop().create_task(self._guarded(job, work))
@@ -269,7 +304,11 @@ class Performer:
         if claim is not None:
             self._unanswered.add(work.job.id)
             try:
-                await self._post_submit(claim, Template.from_json(claim.job.template or {}))
+                template = await self._worker.values.of(claim.job.template)
+            except (Unavailable, StoreUnavailable) as lost:
+                return await self._tell(claim, t.SubmitNotSent, reason=f"the request cannot be read: {lost}")
+            try:
+                await self._post_submit(claim, Template.from_json(template))
             except Exception:
                 # A mistake of ours: whether anything had left nobody knows, and nobody else will ever tell.
                 await self._tell(claim, t.SubmitLost, reason="the server met a mistake of its own at sending")
@@ -297,8 +336,9 @@ class Performer:
         if self._clock.now() >= (job.uncertain_until or 0):
             return await self._tell(work, t.Woke)
         if work.planned.resends and job.template is not None:
+            template = Template.from_json(await self._worker.values.of(job.template))
             await self._limits.enter(work.connection, Lane.SUBMIT, work.run)
-            return await self._post_submit(work, Template.from_json(job.template))
+            return await self._post_submit(work, template)
         found = await self._look_up(work)
         if isinstance(found, Alike):
             found = await likeness.only_one(self._schedule, job, work.run, found, self._likeness)
@@ -323,7 +363,8 @@ class Performer:
     async def _likeness(self, run: str, job: str) -> Hashable:
         state = await self._worker.state(run)
         plan = await self._worker.plan(state)
-        return _planned(plan, state.jobs[job]).likeness(state.jobs[job])
+        opened = await self._opened(state.jobs[job])
+        return _planned(plan, opened).likeness(opened)
 
     # --- look ---
 
@@ -400,15 +441,27 @@ class Performer:
     async def _collect(self, work: _Work) -> None:
         """Fetch the result, unless it is known, and its files."""
         if work.job.output is not None:
-            files = tuple(ResultFile(file["url"], file.get("name")) for file in work.job.files)
-            known = Done(output=work.job.output, files=files, credits=work.job.credits)
-            return await self._download(work, known)
+            return await self._collect_known(work)
         asked_at = self._clock.now()
         outcome = await self._ask(work)
         if isinstance(outcome, Done):
             return await self._download(work, outcome)
         last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
         return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+
+    async def _collect_known(self, work: _Work) -> None:
+        """Fetch the files of a result that was told; where it cannot be read any more, have it told again."""
+        job = work.job
+        try:
+            output = await self._worker.values.of(job.output)
+        except Unavailable as lost:
+            told = await self._ask(work) if work.planned.checks else None
+            if isinstance(told, Done):
+                return await self._download(work, told)
+            failure = Failure("result_unavailable", f"the job's result cannot be read: {lost}")
+            return await self._tell(work, t.CollectFailed, failure=failure)
+        files = tuple(ResultFile(file["url"], file.get("name")) for file in job.files)
+        return await self._download(work, Done(output=output, files=files, credits=job.credits))
 
     async def _download(self, work: _Work, done: Done) -> None:
         try:

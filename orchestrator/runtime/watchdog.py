@@ -145,10 +145,9 @@ class Watchdog:
         except OrchestratorError:
             return []  # Its connections are not configured any more; that is told elsewhere.
         at = max(self._clock.now(), state.last_at)
-        return [
-            f"{event} should have come before"
-            for event in overdue(plan, state, t.Healed(at=at, entropy=self._clock.entropy()))
-        ]
+        healed = t.Healed(at=at, entropy=self._clock.entropy())
+        events = await self._worker.values.during(lambda: overdue(plan, state, healed))
+        return [f"{event} should have come before" for event in events]
 
     async def _heal(self, run: str, problems: Sequence[str], jobs: Sequence[str]) -> None:
         log.error("watchdog.healed", run_id=run, problems=list(problems))

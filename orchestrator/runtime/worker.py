@@ -3,7 +3,9 @@ One run at a time, one decision at a time: the order in which things happen.
 
     take      what waits for a run is taken together (a mailbox per active run)
     load      its state from the cache, or folded from the log
-    decide    the engine says which events that makes; pure
+    decide    the engine says which events that makes; pure. Where that depends on a value which is too
+              large for the log, the value is read and all is decided again
+    keep      what the events only refer to, on disk
     append    one transaction: events, projections, settled deliveries, counters
     perform   what the new state asks for, and not before the append is on disk
 
@@ -34,10 +36,12 @@ from orchestrator.engine.draft import Decision
 from orchestrator.engine.effects import Effect, due_effects
 from orchestrator.engine.fold import fold
 from orchestrator.engine.holds import Hold
+from orchestrator.engine.large import LargeValue, NotLoaded
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import Conflict, NoRoom, NotFound, Refused, StoreUnavailable, WrongState
 from orchestrator.operations.plans import Plans
+from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted, Done, Unclear
 from orchestrator.runtime import notable
 from orchestrator.runtime.limits import Limits
@@ -108,6 +112,7 @@ class _Batch:
     asks: dict[str, float] = field(default_factory=dict)
     numbers: list[tuple[str, int]] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    large: list[LargeValue] = field(default_factory=list)
     wakes: list[tuple[str, int]] = field(default_factory=list)
     claims: dict[str, int] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
@@ -119,8 +124,9 @@ class Worker:
 
     performer: Performer
 
-    def __init__(self, store: Store, plans: Plans, limits: Limits, clock: Clock) -> None:
+    def __init__(self, store: Store, plans: Plans, limits: Limits, clock: Clock, values: Values) -> None:
         self.store, self.plans, self.limits, self.clock = store, plans, limits, clock
+        self.values = values
         self.trouble: str | None = None
         self.stopping = False
         self.run_of: OrderedDict[str, str] = OrderedDict()
@@ -207,10 +213,21 @@ class Worker:
 
     async def _persist(self, run: str, items: list[_Item]) -> None:
         """Handle *items* until they are on disk: a store in trouble keeps them waiting, not losing them."""
+        needed: list[LargeValue] = []
+        try:
+            await self._insist(run, items, needed)
+        finally:
+            self.values.forgive(needed)
+
+    async def _insist(self, run: str, items: list[_Item], needed: list[LargeValue]) -> None:
+        """Note in *needed* which large values that took."""
         delay_s = 0.05
         while True:
             try:
+                await self.values.load(needed)
                 await self._handle(run, items)
+            except NotLoaded as missing:
+                needed += missing.values
             except Conflict:
                 self._states.pop(run, None)
             except Refused as refusal:
@@ -292,9 +309,10 @@ class Worker:
         batch = _Batch()
         room = {} if self.stopping else self.limits.room()
         refused: list[_Item] = []
+        parked: list[_Item] = []
         for item in items:
             if item.kind is t.CallbackArrived and _awaits_answer(state, item.fields["job"]):
-                self._parked.setdefault(run, []).append(item)
+                parked.append(item)
                 continue
             decision = self._decide(plan, state, item, room)
             state = decision.state
@@ -303,11 +321,14 @@ class Worker:
                 refused.append(item)
         if state is None:
             return
+        effects = due_effects([state.jobs[job] for job in batch.touched], plan.operation)
+        if parked:
+            self._parked.setdefault(run, []).extend(parked)
         if batch.events:
             await self._append(state, expected, batch, plan if starting else None)
         elif batch.settled:
             await self.store.settle(batch.settled)
-        await self._after(run, state, plan, batch)
+        await self._after(run, state, plan, batch, effects)
         _reject(refused, WrongState(f"{run} has gone on meanwhile, and does not allow it any more"))
         for item in items:
             if item.done is not None and not item.done.done():
@@ -333,6 +354,7 @@ class Worker:
         if item.kind is t.BudgetReached:
             batch.asks[item.fields["job"]] = item.fields["asks"]
         batch.holds.extend(decision.holds)
+        batch.large.extend(decision.large)
         batch.key = batch.key or item.key
         batch.settled.extend(item.settled)
         for event in decision.events:
@@ -372,11 +394,14 @@ class Worker:
         )
         self.limits.claim(batch.claims)
         try:
+            await self.values.keep(batch.large)
             await self.store.append(append)
         finally:
             self.limits.unclaim(batch.claims)
 
-    async def _after(self, run: str, state: RunState, plan: Plan, batch: _Batch) -> None:
+    async def _after(
+        self, run: str, state: RunState, plan: Plan, batch: _Batch, effects: Sequence[Effect]
+    ) -> None:
         """Remember the new state, count slots, and do what is due."""
         before = self._states.get(run)
         self._remember(run, state)
@@ -389,7 +414,7 @@ class Worker:
         for job_id, wake_at in batch.postponed.items():
             with suppress(StoreUnavailable):  # Then it stays due, and comes back sooner than it has to.
                 await self.store.postpone(job_id, wake_at, batch.asks.get(job_id))
-        for effect in due_effects(jobs, plan.operation):
+        for effect in effects:
             # Sending is the right of the append that claimed it, and of no other that touches the job.
             if effect.kind != "send" or effect.job in batch.claimed:
                 self.performer.perform(run, effect, state, plan)

@@ -1,7 +1,10 @@
 """From a folded state to the rows that lists, pages and the schedule read."""
 
+from typing import Any
+
 import orjson
 
+from orchestrator.engine.large import LargeValue, referred
 from orchestrator.engine.notices import next_due
 from orchestrator.engine.state import Job, RunState
 from orchestrator.store.rows import JobRow, Lane, RunRow
@@ -17,7 +20,7 @@ def run_row(state: RunState) -> RunRow:
         version=state.version,
         labels=orjson.dumps(state.labels),
         inputs=orjson.dumps(state.inputs),
-        outputs=_json(state.outputs),
+        outputs=_json([state.outputs] if isinstance(state.outputs, LargeValue) else state.outputs),
         error=_json(state.error),
         created_at=state.created_at,
         started_at=state.started_at,
@@ -25,6 +28,12 @@ def run_row(state: RunState) -> RunRow:
         wake_at=_wake_at(state),
         waits_for=state.waits_for,
     )
+
+
+def outputs_of(row: RunRow) -> dict[str, Any] | LargeValue | None:
+    """Return the outputs that a run's row tells of; a reference stands there as a list of one object."""
+    outputs = None if row.outputs is None else orjson.loads(row.outputs)
+    return referred(outputs[0]) if isinstance(outputs, list) else outputs
 
 
 def _wake_at(state: RunState) -> int | None:

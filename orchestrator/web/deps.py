@@ -16,6 +16,7 @@ from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.pruning import Pruning
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.values import Values
 from orchestrator.operations.workflows import Library
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.log import Log
@@ -49,6 +50,7 @@ class Deps:
     pruning: Pruning
     library: Library
     plans: Plans
+    values: Values
     views: Views
     log: Log
     inbox: Inbox

@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from orchestrator.engine.events import Resolution
+from orchestrator.engine.large import LargeValue, Unavailable
 from orchestrator.engine.state import OPEN, JobStatus
 from orchestrator.errors import NotFound
 from orchestrator.operations import shapes
@@ -66,7 +67,22 @@ async def _show(deps: Deps, job: str) -> shapes.Object:
         raise NotFound(f"no job '{job}'")
     deliveries = await deps.inbox.find(job=job, limit=_DELIVERIES)
     history = await _history(deps.log, row)
-    return shapes.job(row, history, [delivery.id for delivery in reversed(deliveries)])
+    return shapes.job(
+        row,
+        history,
+        [delivery.id for delivery in reversed(deliveries)],
+        template=await _whole(deps, shapes.told_last(history, "job.submitting", "template")),
+        params=await _whole(deps, shapes.told_last(history, "job.created", "params")),
+    )
+
+
+async def _whole(deps: Deps, value: shapes.Object | LargeValue | None) -> shapes.Object | None:
+    """Return *value* itself, or None where it cannot be read any more."""
+    try:
+        found: shapes.Object | None = await deps.values.of(value)
+    except Unavailable:
+        return None
+    return found
 
 
 async def _history(log: Log, row: JobRow) -> list[Recorded]:
@@ -107,7 +123,7 @@ async def _asked(deps: Deps, row: JobRow) -> shapes.Object | None:
     if not asks(row):
         return None
     state = await deps.runs.get(row.run)
-    return shapes.open_question(state, state.jobs.get(row.id))
+    return await deps.values.during(lambda: shapes.open_question(state, state.jobs.get(row.id)))
 
 
 ROUTES = (

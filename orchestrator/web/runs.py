@@ -153,7 +153,8 @@ async def renotify(request: web.Request) -> web.Response:
 
 async def _show(deps: Deps, state: RunState) -> shapes.Object:
     workflow = await deps.plans.workflow(state.digest, deps.log.definition)
-    return shapes.run(state, workflow, await relatives(state, deps.views, deps.runs))
+    near = await relatives(state, deps.views, deps.runs)
+    return await deps.values.during(lambda: shapes.run(state, workflow, near))
 
 
 async def export(request: web.Request) -> web.StreamResponse:

@@ -43,7 +43,8 @@ async def decide(request: web.Request) -> web.Response:
     )
     state = await deps.runs.get(run)
     workflow = await deps.plans.workflow(state.digest, deps.log.definition)
-    return json_reply(shapes.run(state, workflow, await relatives(state, deps.views, deps.runs)))
+    near = await relatives(state, deps.views, deps.runs)
+    return json_reply(await deps.values.during(lambda: shapes.run(state, workflow, near)))
 
 
 ROUTES = (web.post(f"{PREFIX}/steps/{{run}}/{{step}}/decision", decide),)

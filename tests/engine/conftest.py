@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.definition.workflow import Concurrency, Retry, Scope, Step, Workflow
+from orchestrator.definition.workflow import Concurrency, Part, Retry, Scope, Step, Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
@@ -36,10 +36,15 @@ NOON = 1_700_000_000 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value that a function of the scope computes."""
+    """A value that a function of the scope computes; *part* is what it reads of *steps*, None: all."""
 
     compute: Callable[[Scope], Any]
     steps: frozenset[str] = frozenset()
+    part: str | None = None
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        return frozenset((step, self.part) for step in self.steps)
 
     def evaluate(self, scope: Scope) -> Any:
         return self.compute(scope)
@@ -70,6 +75,10 @@ class If:
 
     word: str
     steps: frozenset[str] = frozenset()
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        return frozenset((step, None) for step in self.steps)
 
     @property
     def asks_status(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
@@ -15,6 +16,7 @@ from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
+from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted, Done, Found, Unclear
 from orchestrator.providers.pixza import PixzaSettings, connect
 from orchestrator.runtime.limits import Limits
@@ -51,7 +53,8 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
     clock = SystemClock()
     store = await SqliteStore.open(tmp_path / "orchestrator.db", clock=clock)
     plans = Plans(CONNECTORS, Sending(key="k", callbacks=True, public_url="https://hooks.example.com"))
-    worker = Worker(store, plans, Limits(CONNECTORS, clock), clock)
+    values = Values(Folder(tmp_path / "artifacts"))
+    worker = Worker(store, plans, Limits(CONNECTORS, clock), clock, values)
     worker.performer = Onlooker()
     yield worker
     await worker.settled()

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SECOND, SystemClock
 from orchestrator.engine import events as e
+from orchestrator.engine.large import LargeValue
 from orchestrator.operations.pruning import Policy
 from orchestrator.runtime.janitor import Janitor
 from orchestrator.store.rows import Append, RunRow
@@ -151,7 +152,7 @@ class Slow:
 
     def __init__(self, folder: Folder, meanwhile: Callable[[], object]) -> None:
         self._folder, self._meanwhile = folder, meanwhile
-        self.hold, self.stale = folder.hold, folder.stale
+        self.hold, self.stale, self.text = folder.hold, folder.stale, folder.text
 
     def discard(self, digest: str, before: float, *, dry: bool = False) -> int:
         self._meanwhile()
@@ -214,3 +215,18 @@ async def test_runs_go_and_then_what_only_they_referred_to(
     assert not folder.holds(digest)
     assert folder.holds(kept)
     assert done.database_bytes is not None
+
+
+async def test_a_value_too_large_for_the_log_is_kept_and_what_it_mentions_too(
+    store: SqliteStore, folder: Folder, janitor: Janitor, old: Old
+) -> None:
+    picture, lost = await old(b"a picture"), await old(b"another")
+    value = await old(b'{"chosen": [{"digest": "%s"}]}' % picture.encode())
+    large = LargeValue(value, 300_000)
+    await run(store, [e.JobSucceeded(at=1, job="job_1", output=None, output_ref=large)])
+
+    await janitor.prune(Policy())
+
+    assert folder.holds(value)
+    assert folder.holds(picture)
+    assert not folder.holds(lost)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
@@ -17,6 +18,7 @@ from orchestrator.engine.state import RunState
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
+from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted
 from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.limits import Limits
@@ -46,7 +48,8 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
     clock = SystemClock()
     store = await SqliteStore.open(tmp_path / "orchestrator.db", clock=clock, busy_s=0.05)
     plans = Plans(CONNECTORS, Sending(key="k", callbacks=True, public_url="https://hooks.example.com"))
-    worker = Worker(store, plans, Limits(CONNECTORS, clock), clock)
+    values = Values(Folder(tmp_path / "artifacts"))
+    worker = Worker(store, plans, Limits(CONNECTORS, clock), clock, values)
     worker.performer = Onlooker()
     yield worker
     await worker.settled()

@@ -10,8 +10,9 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from orchestrator.artifacts.folder import Folder
 from orchestrator.definition.loader import parse
-from orchestrator.definition.workflow import Scope, Triggers, Workflow
+from orchestrator.definition.workflow import Part, Scope, Triggers, Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
@@ -20,6 +21,7 @@ from orchestrator.errors import InvalidValue
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.values import Values
 from orchestrator.operations.workflows import Found, Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect
@@ -58,6 +60,7 @@ class From:
 
     take: Any
     steps: frozenset[str] = frozenset()
+    parts: frozenset[Part] = frozenset()
 
     def evaluate(self, scope: Scope) -> Any:
         try:
@@ -142,7 +145,9 @@ class World:
             store = await SqliteStore.open(self.folder / "orchestrator.db", clock=self.clock)
             stack.push_async_callback(store.close)
             sending = Sending(key="k1", callbacks=False, public_url=None)
-            worker = Worker(store, Plans(CONNECTORS, sending), Limits(CONNECTORS, self.clock), self.clock)
+            plans, limits = Plans(CONNECTORS, sending), Limits(CONNECTORS, self.clock)
+            values = Values(Folder(self.folder / "artifacts"))
+            worker = Worker(store, plans, limits, self.clock, values)
             worker.performer = Nobody()
             stack.push_async_callback(worker.settled)
             runs = Runs(worker, store, self.shelf, _take, self.clock)
@@ -151,7 +156,7 @@ class World:
                 worker,
                 runs,
                 Schedules(store, runs, self.shelf, self.clock),
-                Followers(store, store, store, runs, self.shelf),
+                Followers(store, store, store, runs, self.shelf, values),
                 HookIntake(store, runs, self.shelf),
             )
             await life.schedules.begin()

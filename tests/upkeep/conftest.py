@@ -21,6 +21,7 @@ from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
+from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted, Done
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect
@@ -148,7 +149,7 @@ def portrait() -> tuple[dict[str, Connector], Workflow]:
 
 
 @pytest.fixture
-def a_run(delivery: Callable[..., Delivery]) -> Callable[..., Any]:
+def a_run(delivery: Callable[..., Delivery], tmp_path: Path) -> Callable[..., Any]:
     """Let run *n* of `portrait` happen in a store, from its start to its end, and return its id."""
     connectors, workflow = portrait()
 
@@ -156,9 +157,8 @@ def a_run(delivery: Callable[..., Delivery]) -> Callable[..., Any]:
         clock, run = SystemClock(), f"run_{n:026}"
         limits = Limits(connectors, clock)
         limits.queue("pizi", False)
-        worker = Worker(
-            store, Plans(connectors, Sending(key="k", callbacks=False, public_url=None)), limits, clock
-        )
+        plans = Plans(connectors, Sending(key="k", callbacks=False, public_url=None))
+        worker = Worker(store, plans, limits, clock, Values(Folder(tmp_path / f"artifacts-{n}")))
         worker.performer = Nobody()
         state = await worker.start(run, workflow, inputs={"title": "Ada"}, labels={"order": "7"})
         (job,) = state.jobs

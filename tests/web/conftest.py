@@ -26,6 +26,7 @@ from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.pruning import Policy, Pruning
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.values import Values
 from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect
@@ -147,8 +148,8 @@ def limits(connectors: dict[str, Connector]) -> Limits:
 
 
 @pytest.fixture
-async def worker(store: SqliteStore, plans: Plans, limits: Limits) -> AsyncIterator[Worker]:
-    worker = Worker(store, plans, limits, SystemClock())
+async def worker(store: SqliteStore, plans: Plans, limits: Limits, folder: Folder) -> AsyncIterator[Worker]:
+    worker = Worker(store, plans, limits, SystemClock(), Values(folder))
     worker.performer = Nobody()
     yield worker
     await worker.settled()
@@ -182,7 +183,7 @@ def deps(
         runs=Runs(worker, store, library, take_file, SystemClock()),
         dry_runs=DryRuns(library, plans, connections, take_file),
         jobs=Jobs(worker, store),
-        decisions=Decisions(worker, store, store, plans),
+        decisions=Decisions(worker, store, store, plans, worker.values),
         deliveries=Deliveries(store, SystemClock()),
         pruning=Pruning(Policy(), Janitor(store, folder, Policy(), clock).prune),
         library=library,
@@ -192,6 +193,7 @@ def deps(
         inbox=store,
         schedule=store,
         folder=folder,
+        values=worker.values,
         clock=SystemClock(),
         ready=world.ready,
         connections=connections,
