@@ -1,4 +1,4 @@
-"""Shows the questions that a run asks a person, and the commands that answer them."""
+"""Shows what a run needs a person for, questions and unclear submits, with the commands that settle them."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -11,6 +11,8 @@ from orchestrator.cli.render import artifact_address, artifact_text, instance_na
 Object = Mapping[str, Any]
 
 _DECIDED = {"approve": "it counts as approved", "reject": "it counts as rejected", "fail": "the step fails"}
+_SETTLED = {"its task": "--adopt TASK_ID", "surely no task": "--resubmit", "no matter": "--fail"}
+"""What a person may find of an unclear submit, and what then settles it."""
 
 
 def questions(run: Object, server: str) -> Iterator[tuple[str, Text]]:
@@ -31,6 +33,17 @@ def question_text(run: str, step: Object, server: str) -> Text:
         text.append(f"\n  until {local(asked['deadline_at'])}, then {decided}", style="dim")
     text.append(f"\n  {approve_command(run, name, asked)}", style="cyan")
     return text.append(f"\n  {reject_command(run, name)}", style="cyan")
+
+
+def settle_text(job: Object) -> Text:
+    """Return, in lines, how a person settles a job of which nobody knows whether it was accepted."""
+    text = Text.assemble(("? ", "yellow"), (instance_name(job, "step"), "bold"))
+    text.append(f" may be a task at {plain(job['connection'])}, or not. Look at the pages there, and say:")
+    for seen, choice in _SETTLED.items():
+        text.append(f"\n    {seen:<16}").append(
+            f"orchestrator jobs resolve {job['id']} {choice}", style="cyan"
+        )
+    return text
 
 
 def approve_command(run: str, instance: str, asked: Object) -> str:

@@ -55,6 +55,7 @@ def list_jobs(
 def show(client: Client, job: str, as_json: bool) -> None:
     """Show one job: the request as sent, the answers, the deliveries."""
     from orchestrator.cli import render
+    from orchestrator.cli.asking import settle_text
     from orchestrator.cli.narration import Narrator
 
     item = client.get(f"/jobs/{part(job)}")
@@ -63,6 +64,8 @@ def show(client: Client, job: str, as_json: bool) -> None:
         return
     out = render.console()
     out.print(render.pairs(_facts(item)))
+    if item["status"] == "uncertain":
+        out.print(settle_text(item), soft_wrap=True)
     for name in ("request", "response"):
         if item.get(name) is not None:
             click.secho(f"\n{name}", bold=True)

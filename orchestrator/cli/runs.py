@@ -57,7 +57,7 @@ def list_runs(
 def show(client: Client, run: str, as_json: bool) -> None:
     """Show one run: its steps, jobs, outputs and timeline."""
     from orchestrator.cli import progress, render
-    from orchestrator.cli.asking import questions
+    from orchestrator.cli.asking import questions, settle_text
     from orchestrator.cli.narration import run_error, tell_all
 
     item = client.get(f"/runs/{part(run)}")
@@ -79,12 +79,16 @@ def show(client: Client, run: str, as_json: bool) -> None:
     for _, text in questions(item, client.server):
         out.print(text, soft_wrap=True)
     _heading("jobs")
-    for job in client.items("/jobs", run=run):
+    listed = list(client.items("/jobs", run=run))
+    for job in listed:
         use = f"{job['connection']}/{job['operation']}"
         out.print(
             render.plain(f"{job['id']}  {render.instance_name(job, 'step')}  {use}  {job['status']}"),
             markup=False,
         )
+    for job in listed:
+        if job["status"] == "uncertain":
+            out.print(settle_text(job), soft_wrap=True)
     if item.get("notifications"):
         _heading("notifications")
         for one in item["notifications"]:
@@ -127,6 +131,7 @@ def retry(client: Client, run: str, from_step: str | None, as_json: bool) -> Non
     Let a run go on that failed or was cancelled.
 
     What succeeded is kept and not paid for again; the rest is done again, with the definition it began with.
+    Steps of which an earlier submit may have been accepted are named: they may be paid for twice.
     """
     from orchestrator.cli import render
 
@@ -136,6 +141,8 @@ def retry(client: Client, run: str, from_step: str | None, as_json: bool) -> Non
         return
     paid_again = ", ".join(map(render.plain, item["paid_again"]))
     click.echo(f"{item['id']} goes on{f'; paid for again: {paid_again}' if paid_again else ''}")
+    if unclear := ", ".join(map(render.plain, item["maybe_paid_twice"])):
+        click.echo(f"perhaps paid for twice, as an earlier submit may have been accepted: {unclear}")
 
 
 @runs.command()

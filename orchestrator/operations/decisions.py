@@ -62,9 +62,13 @@ def _asking(state: RunState, step: str, index: int | None) -> Job:
         known = ", ".join(state.steps) or "none has begun"
         raise NotFound(f"no step '{step}' in {state.id} (there are: {known})")
     instance = state.instances.get((step, index))
-    if instance is None and index is None:
-        raise InvalidInput([InputProblem("index", f"step '{step}' has items: say which, as in {step}[0]")])
     name = step if index is None else f"{step}[{index}]"
+    items = [key[1] for key in state.instances if key[0] == step and key[1] is not None]
+    if instance is None and items:
+        which = f"step '{step}' has items: say which, as in {step}[0] (the last is {step}[{max(items)}])"
+        raise InvalidInput([InputProblem("index", which)])
+    if instance is None and (step, None) in state.instances:
+        raise InvalidInput([InputProblem("index", f"step '{step}' has no items: write {step} alone")])
     if instance is None or instance.job is None:
         raise WrongState(f"{name} asks nothing")
     job = state.jobs[instance.job]

@@ -12,7 +12,7 @@ from orchestrator.clock import Clock
 from orchestrator.definition.inputs import check_inputs
 from orchestrator.definition.workflow import Notify, Workflow
 from orchestrator.engine import triggers as t
-from orchestrator.engine.state import RETRIABLE, Instance, RunState
+from orchestrator.engine.state import RETRIABLE, Instance, Job, RunState
 from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
 from orchestrator.operations.files import TakeFile, take_files
 from orchestrator.operations.notices import check_targets
@@ -68,10 +68,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A run that goes on, and the steps of which something had succeeded that is paid for once more."""
+    """
+    A run that goes on, and what that may cost besides what was never bought.
+
+    *paid_again*: steps of which something had succeeded that is paid for once more. *maybe_twice*: steps
+    that are done again although an earlier submit of theirs may have been accepted, and may be paid for.
+    """
 
     state: RunState
     paid_again: Sequence[str]
+    maybe_twice: Sequence[str]
 
 
 class Runs:
@@ -192,7 +198,12 @@ class Runs:
             # Its definition is as old as the run; the settings may be newer.
             raise WrongState(f"{run} needs {gone}, which is not configured any more") from gone
         lost = {key[0] for key, instance in before.instances.items() if _is_lost(instance, after)}
-        return Retried(after, [step for step in before.steps if step in lost])
+        unclear = {job.step for job in before.jobs.values() if job.may_bring_more and _is_redone(job, after)}
+        return Retried(
+            after,
+            paid_again=[step for step in before.steps if step in lost],
+            maybe_twice=[step for step in before.steps if step in unclear],
+        )
 
     async def renotify(self, run: str, comment: str | None = None) -> RunState:
         """
@@ -221,6 +232,12 @@ class Runs:
 def _is_lost(was: Instance, after: RunState) -> bool:
     """Whether an instance had succeeded and its result counts no more."""
     return was.status == "succeeded" and after.instances[was.step, was.index].job != was.job
+
+
+def _is_redone(was: Job, after: RunState) -> bool:
+    """Whether what a job was for is to be bought anew."""
+    instance = after.instances.get(was.key)
+    return instance is None or instance.status != "succeeded"
 
 
 def _key(

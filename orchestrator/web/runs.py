@@ -134,13 +134,15 @@ async def retry(request: web.Request) -> web.Response:
     """
     Let a run go on that failed or was cancelled: 202 with the run.
 
-    `paid_again` names the steps that had succeeded and are done anew, because `from` asks for it.
+    `paid_again` names the steps that had succeeded and are done anew, because `from` asks for it;
+    `maybe_paid_twice` those that are done again while an earlier submit of theirs is unclear.
     """
     deps = request.app[DEPS]
     body = await bodies.read(request, RetryRun, optional=True)
     retried = await deps.runs.retry(request.match_info["run"], body.from_step)
     shown = await _show(deps, retried.state)
-    return json_reply({**shown, "paid_again": list(retried.paid_again)}, status=202)
+    costs = {"paid_again": list(retried.paid_again), "maybe_paid_twice": list(retried.maybe_twice)}
+    return json_reply(shown | costs, status=202)
 
 
 async def renotify(request: web.Request) -> web.Response:

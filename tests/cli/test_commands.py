@@ -37,6 +37,7 @@ RUN: dict[str, Any] = {
     "status": "running",
     "inputs": {"gender": "female"},
     "labels": {"order": "12"},
+    "trigger": None,
     "outputs": None,
     "error": None,
     "created_at": "2026-11-20T17:00:00.000000Z",
@@ -71,6 +72,24 @@ FAILED = {
     "status": "failed",
     "finished_at": "2026-11-20T17:00:09Z",
     "error": {"class": "task_failed", "code": "no_face", "message": "No face."},
+}
+JOB: dict[str, Any] = {
+    "id": "job_1",
+    "run": "run_1",
+    "step": "model",
+    "index": None,
+    "attempt": 1,
+    "connection": "pizi",
+    "operation": "create_model",
+    "status": "waiting",
+    "task_id": None,
+    "credits": None,
+    "error": None,
+    "created_at": "2026-11-20T17:00:00.000000Z",
+    "submitted_at": None,
+    "next_check_at": None,
+    "deadline_at": None,
+    "finished_at": None,
 }
 PAGE: dict[str, Any] = {"items": [], "next_cursor": None}
 
@@ -318,12 +337,42 @@ def test_cancelling_a_run_that_has_ended_fails(call: Any, stage: Any, answer: An
 def test_a_retry_says_what_is_paid_for_again(
     call: Any, stage: Any, answer: Any, options: list[str], body: Any, paid_again: list[str], said: str
 ) -> None:
-    stage.on("/runs/run_1/retry", answer({**RUN, "paid_again": paid_again}, 202))
+    costs = {"paid_again": paid_again, "maybe_paid_twice": []}
+    stage.on("/runs/run_1/retry", answer({**RUN, **costs}, 202))
 
     done = call("runs", "retry", "run_1", *options, "--server", stage.url)
 
     assert (done.exit_code, done.stdout) == (0, said)
     assert json.loads(stage.asked[0].body) == body
+
+
+def test_a_retry_says_what_may_be_paid_for_twice(call: Any, stage: Any, answer: Any) -> None:
+    costs = {"paid_again": [], "maybe_paid_twice": ["model"]}
+    stage.on("/runs/run_1/retry", answer({**RUN, **costs}, 202))
+
+    done = call("runs", "retry", "run_1", "--server", stage.url)
+
+    assert done.stdout.splitlines() == [
+        "run_1 goes on",
+        "perhaps paid for twice, as an earlier submit may have been accepted: model",
+    ]
+
+
+@pytest.mark.parametrize("command", ["runs", "jobs"])
+def test_an_unclear_submit_is_shown_with_what_settles_it(
+    call: Any, stage: Any, answer: Any, command: str
+) -> None:
+    job = {**JOB, "status": "uncertain"}
+    stage.on("/runs/run_1", answer(RUN))
+    stage.on("/workflows/shoot", answer(SHOOT))
+    stage.on("/jobs", answer({**PAGE, "items": [job]}))
+    stage.on("/events", answer(PAGE))
+    stage.on("/jobs/job_1", answer(job))
+
+    done = call(command, "show", "run_1" if command == "runs" else "job_1", "--server", stage.url)
+
+    assert done.exit_code == 0
+    assert "orchestrator jobs resolve job_1 --adopt TASK_ID" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,7 @@ async def test_what_cannot_be_chosen_is_no_answer(server: Any) -> None:
         ("pick[0]", {"approved": False, "chosen": [0]}, "chosen", "nothing is chosen"),
         ("pick[0]", {"chosen": [0]}, "approved", "required"),
         ("pick", {"approved": True}, "index", "say which, as in pick[0]"),
+        ("pick[7]", {"approved": True}, "index", "the last is pick[2]"),
     ]
     answers = [await server.decide(run, step, **decision) for step, decision, _, _ in wrong]
 

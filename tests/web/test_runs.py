@@ -10,7 +10,7 @@ from aiohttp.web import Application, Request
 
 from orchestrator.engine.events import decode
 from orchestrator.engine.fold import fold
-from orchestrator.engine.triggers import SubmitAnswered
+from orchestrator.engine.triggers import SubmitAnswered, SubmitLost
 from orchestrator.errors import Failure
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans
@@ -374,7 +374,8 @@ async def test_a_run_that_failed_goes_on_as_the_same_run(
     shown = await answer.json()
     assert answer.status == 202
     assert (shown["id"], shown["digest"], shown["status"]) == (run["id"], run["digest"], "running")
-    assert (shown["error"], shown["finished_at"], shown["paid_again"]) == (None, None, [])
+    assert (shown["error"], shown["finished_at"]) == (None, None)
+    assert (shown["paid_again"], shown["maybe_paid_twice"]) == ([], [])
     assert [(step["status"], step["attempt"]) for step in shown["steps"]] == [("running", 2)]
     listed = await (await client.get("/api/v1/runs?status=running")).json()
     assert [item["id"] for item in listed["items"]] == [run["id"]]
@@ -393,6 +394,20 @@ async def test_the_answer_names_what_is_paid_for_again(client: Client, start: St
     assert shown["credits"] == {"pizi": 1}
     retried = await (await client.get(f"/api/v1/runs/{run['id']}/events?type=run.retried")).json()
     assert [event["data"]["from_step"] for event in retried["items"]] == ["model"]
+
+
+async def test_the_answer_names_what_may_be_paid_for_twice(
+    client: Client, start: Start, worker: Worker
+) -> None:
+    run = await start()
+    job = run["steps"][0]["job"]
+    await worker.handle(run["id"], SubmitLost, job=job, reason="the connection broke")
+    await client.post(f"/api/v1/jobs/{job}/resolve", json={"action": "fail"})
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry")
+
+    shown = await answer.json()
+    assert (shown["paid_again"], shown["maybe_paid_twice"]) == ([], ["model"])
 
 
 async def test_a_run_that_goes_on_is_not_retried(client: Client, start: Start) -> None:
