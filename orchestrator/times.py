@@ -19,7 +19,10 @@ def rfc3339(at: int | None) -> str | None:
 
 def from_rfc3339(text: str) -> int:
     """Return microseconds since the epoch. Errors: ValueError for anything but an aware RFC 3339 time."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time such as 2026-11-20T17:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone (append Z for UTC)")
     delta = moment - _EPOCH

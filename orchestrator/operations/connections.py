@@ -94,9 +94,9 @@ class Connections:
         try:
             until = from_rfc3339(text)
         except ValueError as error:
-            raise InvalidInput([InputProblem("until", f"'{text}' is no time: {error}")]) from None
+            raise InvalidInput([InputProblem("until", str(error))]) from None
         if until <= self._clock.now():
-            raise InvalidInput([InputProblem("until", f"{text} is over")])
+            raise InvalidInput([InputProblem("until", f"{text} is not in the future")])
         if until > self._clock.now() + int(LONGEST_S * SECOND):
             message = f"{text} is more than ten years away; leave it out to pause until somebody resumes"
             raise InvalidInput([InputProblem("until", message)])

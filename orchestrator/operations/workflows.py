@@ -15,6 +15,7 @@ from orchestrator.definition.loader import load, survey
 from orchestrator.definition.workflow import Workflow
 from orchestrator.errors import NotFound, Problem
 from orchestrator.signatures import key_of
+from orchestrator.wording import did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
 TEST = ".test"
@@ -174,10 +175,10 @@ class Library:
         """Return a workflow. Errors: NotFound, naming those there are."""
         workflow = self._found.workflows.get(name)
         if workflow is None:
-            known = ", ".join(sorted(self._found.workflows)) or "none"
+            known = did_you_mean(name, sorted(self._found.workflows)) or "there are: none"
             left_out = ", ".join(sorted({Path(problem.file).name for problem in self._found.errors}))
             why = f"; left out for what is wrong in them: {left_out}" if left_out else ""
-            raise NotFound(f"no workflow '{name}' (there are: {known}{why})")
+            raise NotFound(f"no workflow '{name}' ({known}{why})")
         return workflow
 
     def find(self, name: str) -> Workflow | None:

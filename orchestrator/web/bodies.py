@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.errors import InputProblem, InvalidInput
+from orchestrator.web.query import Query
 from orchestrator.wording import complaint, did_you_mean, said
 
 DEPTH_MAX = 64
@@ -28,8 +29,10 @@ async def read(
     """
     Return the body as *model*; *optional*: an absent one counts as `{}`.
 
-    Errors:  400 for what is no JSON object, 413, 415; InvalidInput for what is in it.
+    A query is refused: `?dry_run=true` beside a body that does not say so would be no dry run.
+    Errors:  400 for what is no JSON object, 413, 415; InvalidInput for what is in it, or in the query.
     """
+    Query(request).check()
     if bytes_max is not None:
         request = request.clone(client_max_size=bytes_max)
     try:

@@ -1,6 +1,7 @@
 """Connections: how each account stands; pause, resume, check."""
 
 from aiohttp import web
+from pydantic import Field
 
 from orchestrator.web import bodies, paging
 from orchestrator.web.deps import DEPS
@@ -9,7 +10,7 @@ from orchestrator.web.replies import PREFIX, json_reply
 
 
 class _Pause(bodies.Body):
-    reason: str | None = None
+    reason: str | None = Field(default=None, max_length=1000)
     until: str | None = None
 
 
@@ -28,11 +29,13 @@ async def pause(request: web.Request) -> web.Response:
 
 async def resume(request: web.Request) -> web.Response:
     """Submit again."""
+    Query(request).check()
     return json_reply(await request.app[DEPS].connections.resume(request.match_info["connection"]))
 
 
 async def check(request: web.Request) -> web.Response:
     """Ask the provider something that costs nothing, and say what it told."""
+    Query(request).check()
     return json_reply(await request.app[DEPS].connections.check(request.match_info["connection"]))
 
 

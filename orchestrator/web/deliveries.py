@@ -57,6 +57,7 @@ async def redeliver(request: web.Request) -> web.Response:
 
 
 async def _delivery(request: web.Request) -> Delivery:
+    Query(request).check()
     wanted = request.match_info["delivery"]
     found = await request.app[DEPS].inbox.get(wanted)
     if found is None:

@@ -1,9 +1,10 @@
 """Jobs: list them, look at one with what was sent and what came back, settle one, and the waiting board."""
 
-from typing import get_args
+import re
+from typing import Annotated, get_args
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from orchestrator.engine.events import Resolution
 from orchestrator.engine.large import LargeValue, Unavailable
@@ -24,11 +25,20 @@ _DELIVERIES = 200
 """More than are kept of a job with their bodies."""
 
 
+_TASK = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def _task_id(text: str) -> str:
+    if not _TASK.fullmatch(text):
+        raise ValueError("a task's id has 1 to 200 visible ASCII characters and no space")
+    return text
+
+
 class ResolveJob(bodies.Body):
     """The body of `POST /jobs/{id}/resolve`; *task_id* is what to adopt, as the provider calls it."""
 
     action: Resolution
-    task_id: str | None = Field(default=None, pattern=r"^[\x21-\x7e]{1,200}$")
+    task_id: Annotated[str, AfterValidator(_task_id)] | None = None
     comment: str | None = Field(default=None, max_length=1000)
 
 
@@ -50,6 +60,7 @@ async def index(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Show one job: the request as sent, the answers, and the deliveries."""
+    Query(request).check()
     return json_reply(await _show(request.app[DEPS], request.match_info["job"]))
 
 

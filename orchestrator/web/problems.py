@@ -71,7 +71,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as refusal:
         return _of_http(request, refusal)
     except web.RequestPayloadError as error:
-        return problem(400, f"the body is not what its headers say: {error}")
+        # aiohttp writes a status and a line break before its reason.
+        reason = " ".join(str(error).split()).removeprefix("400, message: ")
+        return problem(400, f"the body is not what its headers say: {reason}")
     except ConnectionError:
         # The caller has gone; there is nobody to tell.
         raise

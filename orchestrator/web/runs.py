@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, get_args
 
 from aiohttp import web
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from orchestrator.definition.workflow import EndStatus, Notify
 from orchestrator.engine.state import RunState, RunStatus
@@ -19,8 +19,26 @@ from orchestrator.web.replies import PREFIX, json_reply
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # A name cannot hold a colon, because lists are filtered by `label=name:value`.
-_LabelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
-_LabelValue = Annotated[str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_LABEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+_LABEL_VALUE = re.compile(r"[^\x00-\x1f\x7f]*")
+
+
+def _label_name(text: str) -> str:
+    if not _LABEL_NAME.fullmatch(text):
+        raise ValueError(
+            "a label's name has at most 63 letters, digits and . _ / - and does not begin with these"
+        )
+    return text
+
+
+def _label_value(text: str) -> str:
+    if not _LABEL_VALUE.fullmatch(text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+_LabelName = Annotated[str, AfterValidator(_label_name)]
+_LabelValue = Annotated[str, Field(max_length=255), AfterValidator(_label_value)]
 
 
 class Target(bodies.Body):
@@ -118,6 +136,7 @@ def _label(text: str) -> tuple[str, str]:
 
 async def show(request: web.Request) -> web.Response:
     """Show one run with its steps."""
+    Query(request).check()
     deps = request.app[DEPS]
     return json_reply(await _show(deps, await deps.runs.get(request.match_info["run"])))
 

@@ -21,6 +21,7 @@ async def index(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Show one workflow."""
+    Query(request).check()
     deps = request.app[DEPS]
     return json_reply(_shown(deps, deps.library.get(request.match_info["name"])))
 
@@ -33,11 +34,13 @@ def _shown(deps: Deps, workflow: Workflow) -> shapes.Object:
 
 async def schema(request: web.Request) -> web.Response:
     """Return the JSON Schema of a workflow that uses the configured connections, for editors."""
+    Query(request).check()
     return json_reply(request.app[DEPS].library.schema())
 
 
 async def validate(request: web.Request) -> web.Response:
     """Check YAML that is the whole body; nothing is kept."""
+    Query(request).check()
     data = await request.read()
     try:
         text = data.decode()
@@ -51,6 +54,7 @@ async def validate(request: web.Request) -> web.Response:
 
 async def reload(request: web.Request) -> web.Response:
     """Read the files again; those with errors are left out, and what is wrong with them is told."""
+    Query(request).check()
     found = await asyncio.to_thread(request.app[DEPS].library.reload)
     return json_reply(
         {

@@ -175,3 +175,36 @@ async def test_a_server_that_is_not_ready_says_why(client: Client, world: World)
     assert answer.status == 503
     assert (await answer.json())["detail"] == "the disk is full"
     assert (await client.get("/healthz")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/runs?dry_run=true"),
+        ("GET", "/runs/run_1?steps=1"),
+        ("POST", "/runs/run_1/cancel?reason=x"),
+        ("POST", "/runs/run_1/retry?from=model"),
+        ("POST", "/runs/run_1/renotify?comment=x"),
+        ("POST", "/prune?dry_run=true"),
+        ("GET", "/jobs/job_1?run=x"),
+        ("POST", "/jobs/job_1/resolve?action=fail"),
+        ("POST", "/steps/run_1/ask/decision?approved=true"),
+        ("GET", "/deliveries/dlv_1?job=x"),
+        ("POST", "/connections/pizi/pause?for=1h"),
+        ("POST", "/connections/pizi/resume?at=1h"),
+        ("POST", "/connections/pizi/check?really=no"),
+        ("GET", "/workflows/portrait?version=1"),
+        ("GET", "/workflows/schema?of=x"),
+        ("POST", "/workflows/reload?dry_run=true"),
+    ],
+)
+async def test_a_parameter_that_is_not_known_is_never_passed_over(
+    client: Client, method: str, path: str
+) -> None:
+    body = {"workflow": "portrait", "inputs": {"title": "Ada"}} if method == "POST" else None
+
+    answer = await client.request(method, f"/api/v1{path}", json=body)
+
+    assert answer.status == 422
+    [error] = (await answer.json())["errors"]
+    assert error["location"] == path.partition("?")[2].partition("=")[0]
