@@ -15,7 +15,8 @@ BLAMED: dict[str, set[str]] = {
         *("loss", "task_failed", "wrong_uid", "silent_failure", "lookup_lag", "answer_lost", "error_after"),
         *("trigger_failed", "away"),
     },
-    "invalid_request": {"short_prompts"},
+    # An answer that was lost, and a callback with another uid: what it made goes by a name that is wrong.
+    "invalid_request": {"short_prompts", "wrong_uid"},
     "budget_exceeded": {"run_budget"},
 }
 

@@ -179,8 +179,18 @@ class _Selector(selectors.DefaultSelector):
         """End what goes round in circles; an alarm from outside would only be an exception in some task."""
         if time.monotonic() > self._until:
             self._until += STALLED_S
-            tasks = "\n".join(str(task) for task in asyncio.all_tasks(self._loop))
-            raise RuntimeError(f"busy for {LONGEST_S} s and not at an end: {tasks}")
+            tasks = "\n".join(f"{task.get_name()}: {_where(task)}" for task in asyncio.all_tasks(self._loop))
+            at_work = f"{self._loop.threads_at_work} threads at work, {self._loop.now} s have passed"
+            raise RuntimeError(f"busy for {LONGEST_S} s and not at an end ({at_work}):\n{tasks}")
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    """Return where a task waits, from its outermost call to its innermost."""
+    calls, inner = [], task.get_coro()
+    while (frame := getattr(inner, "cr_frame", None)) is not None:
+        calls.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+        inner = getattr(inner, "cr_await", None)
+    return " > ".join([*calls, str(inner)])
 
 
 def _stop_listening(listener: socket.socket) -> None:
