@@ -186,7 +186,8 @@ class _Selector(selectors.DefaultSelector):
 
 def _where(task: asyncio.Task[Any]) -> str:
     """Return where a task waits, from its outermost call to its innermost."""
-    calls, inner = [], task.get_coro()
+    calls: list[str] = []
+    inner: Any = task.get_coro()
     while (frame := getattr(inner, "cr_frame", None)) is not None:
         calls.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
         inner = getattr(inner, "cr_await", None)
