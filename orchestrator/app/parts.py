@@ -7,6 +7,7 @@ from orchestrator.app.choices import Choices, retention
 from orchestrator.artifacts.folder import Folder
 from orchestrator.definition.workflow import CORE
 from orchestrator.operations import workflows
+from orchestrator.operations.needs import Needs
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.runs import Runs
@@ -107,7 +108,8 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
     scheduler.notices = notifier
     limits.pauses.on_resume = scheduler.resumed
     files = Files(images, folder)
-    runs = Runs(worker, store, choices.library, files.take, clock)
+    needs = Needs(plans, store, worker, values, files.is_held)
+    runs = Runs(worker, store, choices.library, files.take, clock, needs)
     performer.children = Children(runs, worker, store, values)
     hooks = HookIntake(store, runs, choices.library)
     counters = Counters("watchdog.healed", "artifact.damaged")

@@ -23,7 +23,7 @@ from orchestrator.definition.json_values import checked
 from orchestrator.definition.lookup import Missing, complaint
 from orchestrator.definition.sandbox import SANDBOX, Plainer, compiled
 from orchestrator.definition.scopes import EVERY_ROOT, ROOTS, STATUS_FUNCTIONS
-from orchestrator.definition.workflow import Part, Scope
+from orchestrator.definition.workflow import LookUp, Scope
 from orchestrator.errors import InvalidValue
 from orchestrator.wording import closest, did_you_mean
 
@@ -81,13 +81,12 @@ class Expression:
     @property
     def steps(self) -> frozenset[str]:
         """The ids of the steps that it reads."""
-        return frozenset(step for step, _ in self.parts)
+        return frozenset(str(path[1]) for path in self.looks_up if path[0] == "steps")
 
     @property
-    def parts(self) -> frozenset[Part]:
-        """What it reads of them."""
-        paths = [reference.path for reference in self.references if reference.path[0] == "steps"]
-        return frozenset((str(path[1]), _name(path[2:3])) for path in paths)
+    def looks_up(self) -> frozenset[LookUp]:
+        """Everything that it looks up."""
+        return frozenset(reference.path for reference in self.references)
 
     def evaluate(self, names: Scope) -> Any:
         """Return the plain JSON value. Errors: InvalidValue, with the expression and what was wrong."""
@@ -116,10 +115,6 @@ class Expression:
                 if at is missing:
                     break
         return None
-
-
-def _name(path: Path) -> str | None:
-    return path[0] if path and isinstance(path[0], str) else None
 
 
 _NOT_COMPARABLE = re.compile(r"'([<>]=?)' not supported between instances of '(\w+)' and '(\w+)'")

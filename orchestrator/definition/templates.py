@@ -13,7 +13,7 @@ from orchestrator.definition.expressions import (
 )
 from orchestrator.definition.json_values import as_text, bound_length, kind
 from orchestrator.definition.scopes import ROOTS, STATUS_FUNCTIONS
-from orchestrator.definition.workflow import Part, Scope
+from orchestrator.definition.workflow import LookUp, Scope
 from orchestrator.errors import InvalidValue
 
 OPEN, CLOSE = "${{", "}}"
@@ -50,7 +50,7 @@ class TemplateValue:
 
     template: Any
     steps: frozenset[str] = field(compare=False)
-    parts: frozenset[Part] = field(compare=False)
+    looks_up: frozenset[LookUp] = field(compare=False)
     uses: tuple[Use, ...] = field(compare=False, repr=False)
     _evaluate: _Evaluate | None = field(compare=False, repr=False)
 
@@ -91,8 +91,8 @@ def template_value(template: Any, on_error: OnError, roots: Collection[str] = RO
     compiler = _Compiler(on_error, roots)
     evaluate = compiler.node(template, ())
     steps = frozenset[str]().union(*(use.expression.steps for use in compiler.uses))
-    parts = frozenset[Part]().union(*(use.expression.parts for use in compiler.uses))
-    return TemplateValue(template, steps, parts, tuple(compiler.uses), evaluate)
+    looks_up = frozenset[LookUp]().union(*(use.expression.looks_up for use in compiler.uses))
+    return TemplateValue(template, steps, looks_up, tuple(compiler.uses), evaluate)
 
 
 class _Compiler:
@@ -244,9 +244,9 @@ class ExpressionCondition:
         return self.expression.steps
 
     @property
-    def parts(self) -> frozenset[Part]:
-        """What it reads of them."""
-        return self.expression.parts
+    def looks_up(self) -> frozenset[LookUp]:
+        """Everything that it looks up."""
+        return self.expression.looks_up
 
     @property
     def source(self) -> str:

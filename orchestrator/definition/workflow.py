@@ -23,8 +23,8 @@ CORE = "core"
 """What stands before the slash of an operation of ours (`core/sleep`); no connection may be called so."""
 
 
-Part = tuple[str, str | None]
-"""A step's id and what is read of its result, such as `output` or `artifacts`; None: all of it."""
+LookUp = tuple[str | int | None, ...]
+"""What an expression looks up, such as ("steps", "model", "output", "items", 0); None is a computed index."""
 
 
 class Value(Protocol):
@@ -36,8 +36,8 @@ class Value(Protocol):
         ...
 
     @property
-    def parts(self) -> frozenset["Part"]:
-        """What it reads of them."""
+    def looks_up(self) -> frozenset["LookUp"]:
+        """Everything that it looks up."""
         ...
 
     def evaluate(self, scope: Scope) -> Any:
@@ -54,8 +54,8 @@ class Condition(Protocol):
         ...
 
     @property
-    def parts(self) -> frozenset["Part"]:
-        """What it reads of them."""
+    def looks_up(self) -> frozenset["LookUp"]:
+        """Everything that it looks up."""
         ...
 
     @property
@@ -108,17 +108,17 @@ class Step:
     @property
     def reads(self) -> frozenset[str]:
         """The ids of the steps whose results its expressions read."""
-        return frozenset(step for step, _ in self.parts)
+        return frozenset(str(path[1]) for path in self.looks_up if path[0] == "steps")
 
     @property
-    def parts(self) -> frozenset[Part]:
-        """What its expressions read of them."""
-        parts = self.params.parts
+    def looks_up(self) -> frozenset[LookUp]:
+        """Everything that its expressions look up."""
+        paths = self.params.looks_up
         if self.for_each is not None:
-            parts |= self.for_each.parts
+            paths |= self.for_each.looks_up
         if self.condition is not None:
-            parts |= self.condition.parts
-        return parts
+            paths |= self.condition.looks_up
+        return paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

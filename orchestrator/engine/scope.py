@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestrator.definition.workflow import Part, Step, Workflow
+from orchestrator.definition.workflow import LookUp, Step, Workflow
 from orchestrator.engine.large import LargeValue, Unavailable, need, opened
 from orchestrator.engine.state import Job, Result, RunState, StepState
 from orchestrator.times import rfc3339
 
 
-def scope(state: RunState, workflow: Workflow, parts: Iterable[Part]) -> dict[str, Any]:
+def scope(state: RunState, workflow: Workflow, looks_up: Iterable[LookUp]) -> dict[str, Any]:
     """
-    Return the scope with the results of the steps that *parts* name, and no others.
+    Return the scope with the results of the steps that are looked up, and no others.
 
     Errors:  NotLoaded, Unavailable for a large output that is read.
     """
-    parts = frozenset(parts)
-    found = {step: result(state, workflow.steps[step]) for step, _ in parts}
-    read = {step for step, part in parts if part in ("output", None)}
+    paths = [path for path in looks_up if path[0] == "steps"]
+    found = {str(path[1]): result(state, workflow.steps[str(path[1])]) for path in paths}
+    read = {str(path[1]) for path in paths if path[2:3] in ((), (None,), ("output",))}
     need(value for step in read for value in found[step].large)
     return {
         "inputs": state.inputs,

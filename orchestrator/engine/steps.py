@@ -77,7 +77,7 @@ def items_of(draft: Draft, step: Step) -> list[Any]:
     known = draft.state.items.get(step.id)
     if known is None:
         assert step.for_each is not None
-        known = step.for_each.evaluate(scope(draft.state, draft.plan.workflow, step.for_each.parts))
+        known = step.for_each.evaluate(scope(draft.state, draft.plan.workflow, step.for_each.looks_up))
         if not isinstance(known, list):
             raise InvalidValue(f"for_each of step '{step.id}' must give a list, not {_kind(known)}")
         if len(known) > 10_000:
@@ -126,7 +126,7 @@ def _end_fan_out(draft: Draft, step: Step) -> None:
 def begin_instance(draft: Draft, step: Step, index: int | None) -> None:
     """Begin a step, or one item of it: skip it, fail it, or create its first job."""
     try:
-        names = scope(draft.state, draft.plan.workflow, step.parts)
+        names = scope(draft.state, draft.plan.workflow, step.looks_up)
         if index is not None:
             names |= {"item": items_of(draft, step)[index], "index": index}
         if step.condition is not None and not step.condition.holds(
@@ -286,7 +286,7 @@ def _succeed(draft: Draft) -> None:
     outputs: dict[str, Any] = {}
     for name, value in draft.plan.workflow.outputs.items():
         try:
-            outputs[name] = value.evaluate(scope(draft.state, draft.plan.workflow, value.parts))
+            outputs[name] = value.evaluate(scope(draft.state, draft.plan.workflow, value.looks_up))
         except InvalidValue as error:
             failure = _failure(error, f"outputs.{name}: ")
             return draft.emit(e.RunFailed(at=draft.at, error=failure.to_json()))

@@ -15,6 +15,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.state import RETRIABLE, Instance, Job, RunState
 from orchestrator.errors import InputProblem, InvalidInput, NotFound, Refused, WrongState
 from orchestrator.operations.files import TakeFile, take_files
+from orchestrator.operations.needs import Needs
 from orchestrator.operations.notices import check_targets
 from orchestrator.operations.workflows import Library
 from orchestrator.store.rows import IdempotencyKey, Settled
@@ -84,10 +85,16 @@ class Runs:
     """What can be done with runs."""
 
     def __init__(
-        self, driver: Driver, views: Views, library: Library, take_file: TakeFile, clock: Clock
+        self,
+        driver: Driver,
+        views: Views,
+        library: Library,
+        take_file: TakeFile,
+        clock: Clock,
+        needs: Needs,
     ) -> None:
         self._driver, self._views, self._library = driver, views, library
-        self._take_file, self._clock = take_file, clock
+        self._take_file, self._clock, self._needs = take_file, clock, needs
 
     async def start(
         self,
@@ -184,7 +191,8 @@ class Runs:
         Let a run go on that failed or was cancelled: what succeeded is kept, the rest is done again.
 
         Shape:   with *from_step*, that step and all downstream of it are done anew, whatever they have.
-        Errors:  NotFound; InvalidInput for a step that is not there; WrongState.
+        Errors:  NotFound; InvalidInput for a step that is not there; WrongState, also where something
+                 that it needs of what it had is not held any more.
         """
         before = await self.get(run)
         if before.status not in RETRIABLE:
@@ -192,6 +200,7 @@ class Runs:
         if from_step is not None and from_step not in before.steps:
             message = f"there is no step '{from_step}' (there are: {', '.join(before.steps)})"
             raise InvalidInput([InputProblem("from", message)])
+        await self._needs.check(before, from_step)
         try:
             after = await self._driver.handle(run, t.RetryAsked, from_step=from_step)
         except KeyError as gone:

@@ -1,6 +1,7 @@
 """Takes the files that come with the inputs of a run, or only looks whether they would be taken."""
 
 import asyncio
+from pathlib import Path
 
 from orchestrator.artifacts.folder import CorruptArtifact, Folder
 from orchestrator.artifacts.wholeness import unreadable, unreadable_bytes
@@ -34,6 +35,14 @@ class Files:
             raise ValueError(error.failure.message) from error
         _refuse(await asyncio.to_thread(unreadable_bytes, data), must_be_image)
         return value
+
+    async def is_held(self, digest: str) -> bool:
+        """Return whether an artifact is there; if so, nobody removes it for being old. See `IsHeld`."""
+        try:
+            await self._folder.look(digest, Path.stat)
+        except NotFound:
+            return False
+        return self._folder.hold(digest)
 
     async def _held(self, reference: str, must_be_image: bool) -> str:
         digest = reference.removeprefix("artifact:")

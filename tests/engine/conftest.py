@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.definition.workflow import Concurrency, Part, Retry, Scope, Step, Workflow
+from orchestrator.definition.workflow import Concurrency, LookUp, Retry, Scope, Step, Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
@@ -43,8 +43,8 @@ class Given:
     part: str | None = None
 
     @property
-    def parts(self) -> frozenset[Part]:
-        return frozenset((step, self.part) for step in self.steps)
+    def looks_up(self) -> frozenset[LookUp]:
+        return frozenset(("steps", step, self.part) for step in self.steps)
 
     def evaluate(self, scope: Scope) -> Any:
         return self.compute(scope)
@@ -77,8 +77,8 @@ class If:
     steps: frozenset[str] = frozenset()
 
     @property
-    def parts(self) -> frozenset[Part]:
-        return frozenset((step, None) for step in self.steps)
+    def looks_up(self) -> frozenset[LookUp]:
+        return frozenset(("steps", step) for step in self.steps)
 
     @property
     def asks_status(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from orchestrator.definition.workflow import Part, Scope, Verification, WebhookTrigger
+from orchestrator.definition.workflow import LookUp, Scope, Verification, WebhookTrigger
 from orchestrator.errors import InvalidValue
 from orchestrator.operations import hooks
 from orchestrator.store.rows import Delivery
@@ -22,7 +22,7 @@ class From:
 
     take: Callable[[Mapping[str, Any]], Any]
     steps: frozenset[str] = frozenset()
-    parts: frozenset[Part] = frozenset()
+    looks_up: frozenset[LookUp] = frozenset()
 
     def evaluate(self, scope: Scope) -> Any:
         try:

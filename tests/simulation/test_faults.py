@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engine import large
 from tests.simulation.play import play
 from tests.simulation.scenario import FAULTS, Order, Shock, Visit, scenario
 from tests.simulation.world import World
@@ -258,6 +259,22 @@ def test_a_crash_right_after_a_write_leaves_nothing_half_done(workflow: str, wri
     # The audit looks after each of them.
     assert world.outside.crashes
     assert set(ends(world)) <= {"succeeded", "uncertain", "timeout"}
+
+
+@pytest.mark.parametrize("workflow", sorted(TASKS))
+@pytest.mark.parametrize("turns", [0, 60, 110])
+def test_values_that_the_log_only_refers_to_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, workflow: str, turns: int
+) -> None:
+    monkeypatch.setattr(large, "LARGE_BYTES", 40)
+    world = play(calm(workflow, shocks=(Shock("crash", turns, 1.0),) if turns else ()))
+
+    if not turns:
+        assert ends(world) == ["succeeded"]
+        assert tasks(world) == TASKS[workflow]
+    assert set(ends(world)) <= {"succeeded", "uncertain"} | (
+        {"timeout"} if workflow == "portraits" else set()
+    )
 
 
 def test_what_a_provider_says_of_when_to_come_again_is_heeded() -> None:

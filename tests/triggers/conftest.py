@@ -12,12 +12,13 @@ from pydantic import SecretStr
 
 from orchestrator.artifacts.folder import Folder
 from orchestrator.definition.loader import parse
-from orchestrator.definition.workflow import Part, Scope, Triggers, Workflow
+from orchestrator.definition.workflow import LookUp, Scope, Triggers, Workflow
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.errors import InvalidValue
+from orchestrator.operations.needs import Needs
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.runs import Runs
@@ -60,7 +61,7 @@ class From:
 
     take: Any
     steps: frozenset[str] = frozenset()
-    parts: frozenset[Part] = frozenset()
+    looks_up: frozenset[LookUp] = frozenset()
 
     def evaluate(self, scope: Scope) -> Any:
         try:
@@ -150,7 +151,8 @@ class World:
             worker = Worker(store, plans, limits, self.clock, values)
             worker.performer = Nobody()
             stack.push_async_callback(worker.settled)
-            runs = Runs(worker, store, self.shelf, _take, self.clock)
+            needs = Needs(plans, store, worker, values, _is_held)
+            runs = Runs(worker, store, self.shelf, _take, self.clock, needs)
             life = Life(
                 store,
                 worker,
@@ -162,6 +164,10 @@ class World:
             await life.schedules.begin()
             await life.followers.begin()
             yield life
+
+
+async def _is_held(digest: str) -> bool:
+    return True
 
 
 async def _take(value: str, must_be_image: bool) -> str:

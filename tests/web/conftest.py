@@ -22,6 +22,7 @@ from orchestrator.operations.decisions import Decisions
 from orchestrator.operations.deliveries import Deliveries
 from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.jobs import Jobs
+from orchestrator.operations.needs import Needs
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.pruning import Policy, Pruning
@@ -179,8 +180,13 @@ def deps(
         Budgets(plans.connectors, store, clock).of,
         clock,
     )
+
+    async def is_held(digest: str) -> bool:
+        return folder.hold(digest)
+
+    needs = Needs(plans, store, worker, worker.values, is_held)
     return Deps(
-        runs=Runs(worker, store, library, take_file, SystemClock()),
+        runs=Runs(worker, store, library, take_file, SystemClock(), needs),
         dry_runs=DryRuns(library, plans, connections, take_file),
         jobs=Jobs(worker, store),
         decisions=Decisions(worker, store, store, plans, worker.values),
