@@ -25,7 +25,12 @@ PATIENCE_S = 120.0
 @click.option("-k", "pattern", default="", metavar="TEXT", help="Only cases whose name has this text in it.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Cases at a time.  [default: one per core]")
 @click.option(
-    "--timeout", "patience_s", type=float, default=PATIENCE_S, show_default=True, help="Seconds for one case."
+    "--timeout",
+    "patience_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=PATIENCE_S,
+    show_default=True,
+    help="Seconds for one case.",
 )
 @click.option(
     "--verbose", "-v", is_flag=True, help="Show the log of every case, not only of those that fail."
@@ -56,6 +61,8 @@ def test(
     from orchestrator.rehearsal import runner
     from orchestrator.settings import load
 
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise Trouble(f"--junit {junit}: there is no folder {junit.parent} to write it to")
     settings = load(config, os.environ)
     found = _found(context, paths, settings, as_json)
     cases = runner.selected(found.files, pattern)

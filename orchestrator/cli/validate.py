@@ -1,6 +1,8 @@
 """`orchestrator validate`: checks workflow files without a server, accounts or secrets."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,31 +34,67 @@ def validate(
     context: click.Context, paths: tuple[Path, ...], config: Path | None, strict: bool, as_json: bool
 ) -> None:
     """
-    Check workflow files; a folder stands for the YAML files in it.
+    Check workflow files; a folder stands for the YAML files in it, those of tests left out.
 
-    Prints a line for each problem: file:line:column: message. Workflows may use the connections of the
-    settings; where these have none, every kind of provider counts as a connection of its own name.
+    A test file that is named is checked as one, with the workflow that it tests; nothing is run. Prints a
+    line for each problem: file:line:column: message. Workflows may use the connections of the settings;
+    where these have none, every kind of provider counts as a connection of its own name.
     """
-    from orchestrator.operations import workflows
-    from orchestrator.operations.plans import catalog
     from orchestrator.settings import load
 
-    settings = load(config, os.environ)
-    found = workflows.read(paths, catalog(connected(settings)), known_secrets(settings))
-    if not found.workflows and not found.problems:
+    checked = _checked(paths, load(config, os.environ))
+    if not checked.good and not checked.problems:
         # Nothing was checked, which a pipeline must not take for "all is well".
         places = ", ".join(map(str, paths))
         raise Trouble(f"{places}: there is no workflow file in it (.yaml or .yml)", FAILED)
     if as_json:
         from orchestrator.cli.render import print_json
 
-        print_json([problem_object(problem) for problem in found.problems])
+        print_json([problem_object(problem) for problem in checked.problems])
     else:
-        for problem in found.problems:
+        for problem in checked.problems:
             click.echo(str(problem))
-        click.echo(summary(found.problems, len(found.workflows)), err=True)
-    if found.errors or (strict and found.problems):
+        click.echo(summary(checked.problems, checked.workflows, checked.tests), err=True)
+    if checked.errors or (strict and checked.problems):
         context.exit(FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What was found; *workflows* and *tests*: how many files are good, None where none was asked for."""
+
+    problems: Sequence[Problem]
+    workflows: int | None
+    tests: int | None
+
+    @property
+    def good(self) -> int:
+        return (self.workflows or 0) + (self.tests or 0)
+
+    @property
+    def errors(self) -> int:
+        return sum(problem.severity == "error" for problem in self.problems)
+
+
+def _checked(paths: Sequence[Path], settings: "Settings") -> _Checked:
+    from orchestrator.operations import workflows
+    from orchestrator.operations.plans import catalog
+
+    tests = [path for path in paths if path.is_file() and workflows.is_test(path)]
+    others = [path for path in paths if path not in tests]
+    problems: list[Problem] = []
+    good = good_tests = None
+    if others:
+        found = workflows.read(others, catalog(connected(settings)), known_secrets(settings))
+        problems, good = list(found.problems), len(found.workflows)
+    if tests:
+        # Imported here: the simulators come with it.
+        from orchestrator.rehearsal import runner, sandbox
+
+        tested = runner.find(tests, catalog(connected(sandbox.priced(settings))))
+        problems += (problem for problem in tested.problems if problem not in problems)
+        good_tests = len(tested.files)
+    return _Checked(problems, good, good_tests)
 
 
 def problem_object(problem: Problem) -> dict[str, Any]:
@@ -66,11 +104,13 @@ def problem_object(problem: Problem) -> dict[str, Any]:
     return shape(problem)
 
 
-def summary(problems: Any, good: int) -> str:
+def summary(problems: Sequence[Problem], workflows: int | None, tests: int | None = None) -> str:
     """Return how many files are good, and how many problems there are."""
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    parts = [counted(good, "good workflow"), counted(errors, "error")]
+    parts = [counted(workflows, "good workflow")] if workflows is not None else []
+    parts += [counted(tests, "good test file")] if tests is not None else []
+    parts.append(counted(errors, "error"))
     return ", ".join(parts + ([counted(warnings, "warning")] if warnings else []))
 
 

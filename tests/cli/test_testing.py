@@ -87,3 +87,14 @@ def test_a_folder_without_tests_is_not_taken_for_one_that_passes(call: Any, tmp_
 
 def test_test_files_are_no_workflows(call: Any, shelf: Path) -> None:
     assert call("validate", str(shelf)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "options", [["--junit", "no-such-folder/results.xml"], ["--timeout", "0"], ["--timeout", "-1"]]
+)
+def test_an_option_that_cannot_be_met_is_told_before_anything_is_played(
+    call: Any, shelf: Path, options: list[str]
+) -> None:
+    done = call("test", str(shelf), *options)
+
+    assert (done.exit_code, done.stdout) == (2, "")

@@ -164,3 +164,20 @@ def test_secrets_are_asked_for_where_there_are_settings(call: Any, folder: Path)
 
     assert without.stdout == ""
     assert configured.stdout == "good.yaml:6:54: there is no secret 'shp' (did you mean 'shop'?)\n"
+
+
+def test_a_test_file_that_is_named_is_checked_as_one(call: Any, folder: Path) -> None:
+    (folder / "good.test.yaml").write_text("cases:\n  - {name: it works, expect: {status: success}}\n")
+
+    done = call("validate", "good.test.yaml")
+
+    assert (done.exit_code, done.stderr) == (1, "0 good test files, 1 error\n")
+    assert "good.test.yaml:2:39: 'status' cannot be 'success' (did you mean 'succeeded'?)" in done.stdout
+
+
+def test_workflows_and_tests_are_counted_apart(call: Any, folder: Path) -> None:
+    (folder / "good.test.yaml").write_text("cases:\n  - {name: it works}\n")
+
+    done = call("validate", "good.yaml", "good.test.yaml")
+
+    assert (done.exit_code, done.stderr) == (0, "1 good workflow, 1 good test file, 0 errors\n")
