@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator import telemetry
 from orchestrator.clock import Clock
+from orchestrator.durations import seconds
 from orchestrator.errors import DefinitionError, SettingsError
 from orchestrator.operations.pruning import Policy
 from orchestrator.operations.workflows import Library
@@ -58,10 +59,16 @@ def _budget_problems(name: str, connector: Connector) -> list[str]:
     return [f"providers.{name}.budget: needs a price for {', '.join(unpriced)}, in providers.{name}.prices"]
 
 
-def retention(settings: Settings) -> Policy:
-    """Return how long the settings keep what is done."""
+def retention(settings: Settings, connectors: Mapping[str, Connector]) -> Policy:
+    """Return how long the settings keep what is done, and what was spent of the connections' budgets."""
     kept = settings.retention
-    return Policy(runs_s=kept.runs, deliveries_s=kept.deliveries, artifacts_s=kept.artifacts)
+    budgets = {name: connector.settings.budget for name, connector in connectors.items()}
+    return Policy(
+        runs_s=kept.runs,
+        deliveries_s=kept.deliveries,
+        artifacts_s=kept.artifacts,
+        budgets_s={name: seconds(budget.per) for name, budget in budgets.items() if budget is not None},
+    )
 
 
 def read_definitions(library: Library, *, allow_invalid: bool) -> None:

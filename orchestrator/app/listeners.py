@@ -77,7 +77,7 @@ def _deps(choices: Choices, parts: Parts, public: receiver.Receiver) -> admin.De
         jobs=Jobs(parts.worker, store),
         decisions=Decisions(parts.worker, store, store, parts.plans, parts.worker.values),
         deliveries=Deliveries(store, clock),
-        pruning=Pruning(retention(choices.settings), parts.janitor.prune),
+        pruning=Pruning(retention(choices.settings, choices.connectors), parts.janitor.prune),
         library=choices.library,
         plans=parts.plans,
         views=store,

@@ -140,7 +140,11 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
             folder.check,
         ),
         janitor=Janitor(
-            store, folder, retention(settings), clock, texts=lambda: workflows.texts([settings.workflows])
+            store,
+            folder,
+            retention(settings, choices.connectors),
+            clock,
+            texts=lambda: workflows.texts([settings.workflows]),
         ),
         schedules=Schedules(store, runs, choices.library, clock),
         followers=Followers(store, store, store, runs, choices.library, values),

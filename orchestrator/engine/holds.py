@@ -6,13 +6,15 @@ events that it follows from, and where there is not enough left nothing of that 
 nothing leaks in a crash, and what is held can be asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engine import events as e
 from orchestrator.engine.state import RunState
-from orchestrator.times import SECOND, rfc3339
+from orchestrator.times import SECOND, from_rfc3339, rfc3339
+
+LONGEST_PERIOD_S = 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ def budget(connection: str, period_s: float, at: int) -> str:
 def period_start(period_s: float, at: int) -> int:
     """Return when the period of *at* began, microseconds; periods are counted from the epoch, in UTC."""
     return at - at % max(round(period_s * SECOND), 1)
+
+
+def is_over(resource: str, periods_s: Mapping[str, float], at: int) -> bool:
+    """
+    Return whether nothing counts by the budget *resource* any more.
+
+    *periods_s*: how long those of connections are; of others nobody knows, but it is not longer than a year.
+    """
+    _, connection, start = resource.split("/", 2)
+    period_s = periods_s.get(connection, LONGEST_PERIOD_S)
+    return from_rfc3339(start) + round(period_s * SECOND) <= at
 
 
 def of_event(event: e.Event, state: RunState) -> Hold | None:

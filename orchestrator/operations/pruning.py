@@ -1,7 +1,7 @@
 """Remove what need not be kept any more, when a person asks for it or time has come."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.durations import seconds
@@ -10,15 +10,20 @@ from orchestrator.errors import InputProblem, InvalidInput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long what is done is kept, in seconds; None: for ever."""
+    """
+    How long what is done is kept, in seconds; None: for ever.
+
+    *budgets_s*: how long the periods of connections' budgets are; what was spent in one that is over goes.
+    """
 
     runs_s: float | None = None
     deliveries_s: float | None = None
     artifacts_s: float | None = None
+    budgets_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def removes(self) -> bool:
-        """Whether anything has an end."""
+        """Whether anything has an end that people can see."""
         return any(kept is not None for kept in (self.runs_s, self.deliveries_s, self.artifacts_s))
 
 

@@ -20,6 +20,7 @@ import structlog
 
 from orchestrator.artifacts.garbage import Shelf
 from orchestrator.clock import SECOND, Clock
+from orchestrator.engine import holds
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operations.pruning import Policy, Pruned
 from orchestrator.store.pruning import Prunes, Removed
@@ -69,10 +70,10 @@ class Janitor:
     async def run(self) -> None:
         """Prune from time to time until cancelled, where anything has an end."""
         rest_s, artifacts_at = FIRST_S, 0
-        while self._policy.removes:
+        while self._policy.removes or self._policy.budgets_s:
             await asyncio.sleep(rest_s)
             rest_s = EVERY_S
-            with_artifacts = self._clock.now() >= artifacts_at
+            with_artifacts = self._policy.removes and self._clock.now() >= artifacts_at
             try:
                 await self.prune(self._policy, artifacts=with_artifacts)
             except StoreUnavailable as trouble:
@@ -86,6 +87,7 @@ class Janitor:
         async with self._turn:
             done = Pruned(dry=dry)
             before = await self._store.free_bytes()
+            await self._budgets(policy, dry)
             await self._runs(policy, done)
             await self._deliveries(policy, done)
             if artifacts:
@@ -110,6 +112,19 @@ class Janitor:
         while again:
             again = (await self._steps(step, done)).runs > 0 and not done.dry
 
+    async def _budgets(self, policy: Policy, dry: bool) -> None:
+        """Forget who spent what of budgets in periods that are over. Nobody sees that: it is not counted."""
+        over = [
+            budget
+            for budget in await self._store.budgets()
+            if holds.is_over(budget, policy.budgets_s, self._clock.now())
+        ]
+        while over and not dry:
+            began = time.perf_counter()
+            if await self._store.drop_budget(over[-1]):
+                over.pop()
+            await self._rest(began)
+
     async def _deliveries(self, policy: Policy, done: Pruned) -> None:
         if policy.deliveries_s is None:
             return
@@ -133,8 +148,12 @@ class Janitor:
             if removed.last is None:
                 return whole
             after = removed.last
-            if self._rests:
-                await asyncio.sleep((time.perf_counter() - began) * REST)
+            await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        """Let others have their turn after a step."""
+        if self._rests:
+            await asyncio.sleep((time.perf_counter() - began) * REST)
 
     # --- artifacts ---
 

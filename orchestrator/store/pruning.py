@@ -1,6 +1,6 @@
 """Remove what need not be kept any more: whole runs that have ended, and raw deliveries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,7 @@ class Prunes(Protocol):
         """
         Remove runs that ended before *ended_before*, with everything that belongs to them.
 
+        What they have spent of budgets goes on to count until the period is over.
         Kept are runs of which a task can still bring something, runs that are steps of others that are
         kept, and those with an idempotency key that were created after *keys_before*.
         """
@@ -37,6 +38,14 @@ class Prunes(Protocol):
 
     async def prune_deliveries(self, *, received_before: int, after: str = "", dry: bool = False) -> Removed:
         """Remove deliveries that were received before that, but for those that nobody has read."""
+        ...
+
+    async def budgets(self) -> Sequence[str]:
+        """Return the budgets, each of a connection in a period, of which something is or was used."""
+        ...
+
+    async def drop_budget(self, resource: str) -> bool:
+        """Forget a part of who used how much of a budget; return whether nothing is left of it."""
         ...
 
     async def free_bytes(self) -> int:

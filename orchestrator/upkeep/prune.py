@@ -28,7 +28,7 @@ async def _prune(settings: Settings, clock: Clock, older_than: str | None, dry: 
     store = await SqliteStore.open(settings.store_path, clock=clock)
     try:
         folder = Folder(settings.artifacts)
-        policy = retention(settings)
+        policy = retention(settings, {})
         janitor = Janitor(
             store, folder, policy, clock, texts=lambda: texts([settings.workflows]), rests=False
         )

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SECOND, SystemClock
 from orchestrator.engine import events as e
+from orchestrator.engine import holds
 from orchestrator.engine.large import LargeValue
 from orchestrator.operations.pruning import Policy
 from orchestrator.runtime.janitor import Janitor
@@ -230,3 +231,38 @@ async def test_a_value_too_large_for_the_log_is_kept_and_what_it_mentions_too(
     assert folder.holds(value)
     assert folder.holds(picture)
     assert not folder.holds(lost)
+
+
+async def test_what_was_spent_in_a_period_that_is_over_is_forgotten(
+    store: SqliteStore, folder: Folder, janitor: Janitor
+) -> None:
+    now, day = CLOCK.now(), DAY_S * SECOND
+    names = {
+        "now": holds.budget("pizi", DAY_S, now),
+        "before": holds.budget("pizi", DAY_S, now - day),
+        "of one that is not configured": holds.budget("old", DAY_S, now - 90 * day),
+        "long ago": holds.budget("old", DAY_S, now - 400 * day),
+    }
+    row = RunRow(
+        id="run_1",
+        workflow="w",
+        digest="d",
+        status="running",
+        version=1,
+        labels=b"{}",
+        inputs=b"{}",
+        outputs=None,
+        error=None,
+        created_at=now,
+        started_at=None,
+        finished_at=None,
+        wake_at=None,
+    )
+    taken = [holds.Hold(name, "job_1", 1) for name in names.values()]
+    await store.append(Append(run=row, expected=0, events=[created()], holds=taken))
+
+    await janitor.prune(Policy(budgets_s={"pizi": DAY_S}), dry=True)
+    assert len(await store.budgets()) == 4
+
+    await janitor.prune(Policy(budgets_s={"pizi": DAY_S}))
+    assert set(await store.budgets()) == {names["now"], names["of one that is not configured"]}

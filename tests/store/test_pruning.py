@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.engine.events import RunCreated
+from orchestrator.engine.holds import Hold
 from orchestrator.store.rows import IdempotencyKey
 from orchestrator.store.sqlite import SqliteStore
 
@@ -198,3 +200,46 @@ async def test_what_is_mentioned_is_found_but_for_runs_that_ended_before(
     found = b"".join([text async for text in store.mentions(ended_before=NOON + 2)])
 
     assert [n for n in (1, 2, 3, 4) if b"sha256:%d" % n in found] == [2, 3, 4]
+
+
+async def test_what_a_pruned_run_has_spent_of_a_budget_goes_on_to_count(
+    store: SqliteStore, ended: Any, job_row: Any, tmp_path: Path
+) -> None:
+    for n, amount in ((1, 2.0), (2, 3.0), (3, 4.0)):
+        holds = [Hold("budget/pizi/x", f"job_{n + 10:03}", amount, most=100)]
+        await store.append(
+            ended(n, parts={"jobs": [job_row(n + 10, run=n, status="succeeded")], "holds": holds})
+        )
+
+    assert await prune(store, ended_before=NOON + 3) == ["3"]
+
+    assert await store.held("budget/pizi/x") == 9
+    with closing(sqlite3.connect(tmp_path / "orchestrator.db")) as db:
+        holders = db.execute("SELECT holder, amount FROM holds ORDER BY holder").fetchall()
+    assert holders == [("job_013", 4), ("removed", 5)]
+
+
+async def test_a_budget_of_which_nothing_counts_any_more_goes_in_steps(
+    store: SqliteStore, ended: Any, tmp_path: Path
+) -> None:
+    holds = [Hold("budget/pizi/x", f"job_{n:03}", 1) for n in range(400)]
+    await store.append(ended(1, parts={"holds": [*holds, Hold("budget/pizi/y", "job_1", 1)]}))
+
+    assert await store.budgets() == ["budget/pizi/x", "budget/pizi/y"]
+    assert not await store.drop_budget("budget/pizi/x")
+    assert await store.drop_budget("budget/pizi/x")
+
+    assert await store.budgets() == ["budget/pizi/y"]
+    with closing(sqlite3.connect(tmp_path / "orchestrator.db")) as db:
+        assert db.execute("SELECT count(*) FROM holds").fetchone() == (1,)
+
+
+async def test_of_a_group_in_which_nobody_is_any_more_nothing_is_kept(
+    store: SqliteStore, append: Any, tmp_path: Path
+) -> None:
+    place = Hold("group/shop/a", "run_001", 1, most=1, in_line=True)
+    await store.append(append(1, parts={"holds": [place]}))
+    await store.append(append(1, expected=1, parts={"holds": [replace(place, amount=0, most=None)]}))
+
+    with closing(sqlite3.connect(tmp_path / "orchestrator.db")) as db:
+        assert db.execute("SELECT count(*) FROM resources").fetchone() == (0,)

@@ -55,3 +55,6 @@ def _write(db: sqlite3.Connection, hold: Hold) -> None:
         db.execute(_SQL["drop_hold"], (hold.resource, hold.holder))
     if hold.amount != own:
         db.execute(_SQL["put_resource"], (hold.resource, hold.amount - own, hold.most))
+    if own and not hold.amount:
+        # Names of groups can be as many as there are runs.
+        db.execute(_SQL["drop_resource"], {"resource": hold.resource})

@@ -15,7 +15,7 @@ _SQL = queries.load("sqlite")
 RUNS_A_STEP, EVENTS_A_STEP = 20, 300
 """No step removes more than this, but for a single run that has more: it goes whole or not at all."""
 
-DELIVERIES_A_STEP = 300
+DELIVERIES_A_STEP = HOLDS_A_STEP = 300
 
 EVENTS_READ = 5_000
 """How many events are looked through for artifacts at a time."""
@@ -77,6 +77,8 @@ def _remove_runs(db: sqlite3.Connection, old: OldRuns) -> Removed:
     if not old.dry:
         # What refers to a job or a run goes before it.
         db.execute(_SQL["prune_deliveries_of"], runs)
+        db.execute(_SQL["merge_holds"], runs)
+        db.execute(_SQL["prune_holds"], runs)
         db.execute(_SQL["prune_jobs"], runs)
         db.execute(_SQL["prune_events"], runs)
         db.execute(_SQL["prune_labels"], runs)
@@ -107,6 +109,22 @@ def prune_deliveries(db: sqlite3.Connection, old: OldDeliveries) -> Removed:
         del asked["beyond"]
         db.execute(_SQL["prune_deliveries"], asked | {"last": last})
     return Removed(deliveries=count, last=last)
+
+
+def drop_budget(db: sqlite3.Connection, resource: str) -> bool:
+    """Remove the next of those who have something of a budget, and it after the last; say whether it went."""
+    db.execute(_SQL["begin"])
+    try:
+        names = {"resource": resource}
+        holders = [holder for (holder,) in db.execute(_SQL["holders"], names | {"limit": HOLDS_A_STEP})]
+        db.execute(_SQL["drop_holds"], names | {"holders": orjson.dumps(holders).decode()})
+        db.execute(_SQL["drop_resource"], names)
+        db.execute(_SQL["commit"])
+    except BaseException:
+        if db.in_transaction:
+            db.execute(_SQL["rollback"])
+        raise
+    return len(holders) < HOLDS_A_STEP
 
 
 def _first_id(prefix: str, at: int) -> str:

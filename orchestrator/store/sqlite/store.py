@@ -166,6 +166,12 @@ class SqliteStore:
         old = pruning.OldDeliveries(received_before=received_before, after=after, dry=dry)
         return await self._write(pruning.prune_deliveries, old)
 
+    async def budgets(self) -> Sequence[str]:
+        return [name for (name,) in await self._read("budgets")]
+
+    async def drop_budget(self, resource: str) -> bool:
+        return await self._write(pruning.drop_budget, resource)
+
     async def free_bytes(self) -> int:
         return int(_single(await self._read("free_bytes")))
 

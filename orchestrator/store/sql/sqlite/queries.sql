@@ -200,6 +200,35 @@ WHERE j.run IN (SELECT value FROM json_each(:runs));
 DELETE FROM deliveries
 WHERE job IN (SELECT id FROM jobs WHERE run IN (SELECT value FROM json_each(:runs)));
 
+-- name: merge_holds
+-- What jobs of the runs have spent of budgets goes on to count, in one row for all that were removed.
+INSERT INTO holds (resource, holder, amount)
+SELECT h.resource, 'removed', sum(h.amount)
+FROM resources s CROSS JOIN jobs j ON j.run IN (SELECT value FROM json_each(:runs))
+CROSS JOIN holds h ON h.resource = s.name AND h.holder = j.id
+WHERE s.name > 'budget/' AND s.name < 'budget0' GROUP BY h.resource
+ON CONFLICT (resource, holder) DO UPDATE SET amount = amount + excluded.amount;
+
+-- name: prune_holds
+DELETE FROM holds WHERE (resource, holder) IN (
+  SELECT s.name, j.id FROM resources s CROSS JOIN jobs j ON j.run IN (SELECT value FROM json_each(:runs))
+  WHERE s.name > 'budget/' AND s.name < 'budget0'
+);
+
+-- name: budgets
+SELECT name FROM resources WHERE name > 'budget/' AND name < 'budget0';
+
+-- name: holders
+SELECT holder FROM holds WHERE resource = :resource LIMIT :limit;
+
+-- name: drop_holds
+-- Of one resource those of a JSON list of holders.
+DELETE FROM holds WHERE resource = :resource AND holder IN (SELECT value FROM json_each(:holders));
+
+-- name: drop_resource
+-- One of which nobody has anything.
+DELETE FROM resources WHERE name = :resource AND NOT EXISTS (SELECT 1 FROM holds WHERE resource = :resource);
+
 -- name: prune_jobs
 DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE run IN (SELECT value FROM json_each(:runs)));
 
