@@ -11,7 +11,6 @@ What is put or used while that goes on is fresh, and fresh artifacts are never r
 import asyncio
 import re
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from itertools import islice
@@ -120,7 +119,7 @@ class Janitor:
             if holds.is_over(budget, policy.budgets_s, self._clock.now())
         ]
         while over and not dry:
-            began = time.perf_counter()
+            began = asyncio.get_running_loop().time()
             if await self._store.drop_budget(over[-1]):
                 over.pop()
             await self._rest(began)
@@ -140,7 +139,7 @@ class Janitor:
         """Go through all steps, and return what they came to."""
         whole, after = Removed(), ""
         while True:
-            began = time.perf_counter()
+            began = asyncio.get_running_loop().time()
             removed = await step(after)
             for name in ("runs", "events", "jobs", "deliveries"):
                 setattr(whole, name, getattr(whole, name) + getattr(removed, name))
@@ -153,7 +152,7 @@ class Janitor:
     async def _rest(self, began: float) -> None:
         """Let others have their turn after a step."""
         if self._rests:
-            await asyncio.sleep((time.perf_counter() - began) * REST)
+            await asyncio.sleep((asyncio.get_running_loop().time() - began) * REST)
 
     # --- artifacts ---
 

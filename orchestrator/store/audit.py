@@ -7,12 +7,18 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that goes on, by its row. *recorded*: the version of its stream at the same moment."""
+    """
+    A run that has not ended, by its row.
+
+    *recorded*, *sequence*: version and sequence of its last event at the same moment. *waits*: for an open
+    job, or for a place in its group.
+    """
 
     id: str
     version: int
     recorded: int
-    has_open_job: bool
+    sequence: int
+    waits: bool
 
 
 class Audit(Protocol):
@@ -23,7 +29,7 @@ class Audit(Protocol):
         ...
 
     async def open_runs(self, *, after: str, limit: int) -> Sequence[OpenRun]:
-        """Return running runs by id, with ids above *after*."""
+        """Return runs that have not ended by id, with ids above *after*."""
         ...
 
     async def correct_version(self, run: str) -> None:

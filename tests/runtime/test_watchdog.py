@@ -95,6 +95,8 @@ async def serving(path: Path, latency_s: float, **provider: Any) -> AsyncIterato
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "ROUND_S", 0.1)
+    monkeypatch.setattr(watchdog, "REST", 1)
+    monkeypatch.setattr(watchdog, "WHOLE_S", 0.0)
 
 
 async def test_of_runs_that_are_as_they_should_be_nothing_is_said(tmp_path: Path) -> None:
@@ -173,3 +175,79 @@ async def test_a_claimed_submit_that_nobody_sends_becomes_uncertain(
         [healed] = await server.healed()
         assert "nobody was sending it" in healed
         assert ((await server.app.worker.state(run)).error or {})["class"] == "uncertain"
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the runs that the watchdog has read whole, in order."""
+    found: list[str] = []
+    fold = watchdog.Watchdog._fold
+
+    async def noted(self: watchdog.Watchdog, run: str) -> Any:
+        found.append(run)
+        return await fold(self, run)
+
+    monkeypatch.setattr(watchdog.Watchdog, "_fold", noted)
+    return found
+
+
+async def test_a_run_of_which_nothing_was_written_is_not_read_again_until_all_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]
+) -> None:
+    monkeypatch.setattr(watchdog, "WHOLE_S", 1000.0)
+    async with serving(tmp_path, 60.0, first_check="50s", max_check_interval="50s") as server:
+        run = await server.run()
+        await server.until(lambda: is_waiting(server, run))
+        await asyncio.sleep(1.0)
+        read.clear()
+
+        await asyncio.sleep(1.0)
+        assert read == []
+        monkeypatch.setattr(watchdog, "WHOLE_S", 0.0)
+
+
+async def is_waiting(server: Server, run: str) -> bool:
+    return [job.status for job in (await server.app.worker.state(run)).jobs.values()] == ["waiting"]
+
+
+async def test_a_run_is_looked_at_once_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]
+) -> None:
+    async with serving(tmp_path, 0.05, first_check="100ms", max_check_interval="100ms") as server:
+        run = await server.run()
+        await server.ended(run)
+        await asyncio.sleep(1.0)
+        looks = read.count(run)
+        await asyncio.sleep(0.5)
+
+        assert read.count(run) == looks
+
+    async with serving(tmp_path, 0.05):
+        await asyncio.sleep(0.5)
+        assert read.count(run) == looks, "not by the next process either"
+
+
+async def test_what_was_broken_at_the_end_of_a_run_is_mended_by_the_next_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, 0.05, first_check="100ms", max_check_interval="100ms") as server:
+        await asyncio.sleep(0.5)
+        monkeypatch.setattr(watchdog, "ROUND_S", 1000.0)
+        await asyncio.sleep(0.3)
+        run = await server.run()
+        await server.ended(run)
+    db = sqlite3.connect(tmp_path / "orchestrator.db")
+    with db:
+        db.execute("UPDATE jobs SET credits = 99 WHERE step = 'first'")
+    db.close()
+
+    monkeypatch.setattr(watchdog, "ROUND_S", 0.1)
+    async with serving(tmp_path, 0.05) as server:
+
+        async def is_healed() -> bool:
+            return bool(await server.healed())
+
+        await server.until(is_healed)
+
+        assert {job.credits for job in await server.app.store.jobs(run=run)} != {99}
+        assert await server.status(run) == "succeeded"

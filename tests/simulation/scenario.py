@@ -8,6 +8,9 @@ from typing import Any, Literal
 from orchestrator.simulators.faults import MEANINGS
 
 FAULTS = tuple(MEANINGS)
+
+PERIOD = "10m"
+"""How long the periods of budgets are."""
 """Everything that can go wrong at the simulated providers."""
 
 WORKFLOWS = {
@@ -114,7 +117,7 @@ class Scenario:
         if self.max_in_flight is not None:
             chosen["max_in_flight"] = self.max_in_flight
         if self.budget is not None and kind == "pizi":
-            chosen["budget"] = {"credits": self.budget, "per": "10m"}
+            chosen["budget"] = {"credits": self.budget, "per": PERIOD}
         if kind in PRICES:
             chosen["prices"] = PRICES[kind]
         if kind == "perfect":

@@ -37,12 +37,17 @@ async def test_open_runs_come_with_what_can_be_seen_from_outside(
     await store.append(append(2, parts={"jobs": [job_row(3, 2, status="failed")]}))
     await store.append(append(3, status="succeeded"))
     await store.append(append(4, status="pending"))
+    await store.append(append(5, status="pending", waits_for="group/shop/a"))
+    await store.append(append(6))
 
     assert await store.open_runs(after="", limit=9) == [
-        OpenRun("run_001", 3, 3, True),
-        OpenRun("run_002", 1, 1, False),
+        OpenRun("run_001", 3, 3, 3, True),
+        OpenRun("run_002", 1, 1, 4, False),
+        OpenRun("run_004", 1, 1, 6, False),
+        OpenRun("run_005", 1, 1, 7, True),
+        OpenRun("run_006", 1, 1, 8, False),
     ]
-    assert [one.id for one in await store.open_runs(after="run_001", limit=9)] == ["run_002"]
+    assert [one.id for one in await store.open_runs(after="run_002", limit=2)] == ["run_004", "run_005"]
     assert [one.id for one in await store.open_runs(after="", limit=1)] == ["run_001"]
 
 
@@ -70,8 +75,11 @@ async def test_the_version_of_a_row_is_set_to_that_of_its_stream(
         (
             "open_runs",
             [
-                "SEARCH r USING INDEX runs_by_status (status=? AND id>?)",
-                "SEARCH e USING COVERING INDEX sqlite_autoindex_events_1 (run=?)",
+                "SEARCH runs USING COVERING INDEX runs_by_status (status=? AND id>?)",
+                "SEARCH runs USING COVERING INDEX runs_by_status (status=? AND id>?)",
+                "SEARCH r USING INDEX sqlite_autoindex_runs_1 (id=?)",
+                "SEARCH e USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+                "SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (run=?)",
                 "SEARCH j USING INDEX jobs_by_run (run=?)",
             ],
         ),
@@ -83,4 +91,6 @@ async def test_the_index_answers(store: SqliteStore, tmp_path: Path, name: str, 
     plan = [row[3] for row in other.execute(f"EXPLAIN QUERY PLAN {queries.load('sqlite')[name]}", asked)]
     other.close()
 
-    assert [step for step in plan if step.startswith(("SCAN", "SEARCH"))] == steps
+    pages = ("SCAN (subquery", "SCAN page")
+    found = [step for step in plan if step.startswith(("SCAN", "SEARCH")) and not step.startswith(pages)]
+    assert found == steps

@@ -263,7 +263,7 @@ async def test_the_log_can_be_read_by_hand(store: SqliteStore, path: Path, appen
     assert rows == [(1, "run_001", 1, "run.started", "1970-01-01T00:00:00.000Z", "", '{"at":1}')]
 
 
-_SORTED = {"find_deliveries_of_job", "jobs_of_run", "runs_of_label", "open_jobs", "events_at"}
+_SORTED = {"find_deliveries_of_job", "jobs_of_run", "runs_of_label", "open_jobs", "open_runs", "events_at"}
 """These sort what one job, run or label has, what is open at start, or one page."""
 
 _WHOLE = {"in_flight", "last_sequence", "event_types", "types_like", "rate_windows", "runs_asleep"}

@@ -367,7 +367,10 @@ class SqliteStore:
 
     async def open_runs(self, *, after: str, limit: int) -> Sequence[OpenRun]:
         rows = await self._list("open_runs", after=after, limit=limit)
-        return [OpenRun(run, version, recorded or 0, bool(busy)) for run, version, recorded, busy in rows]
+        return [
+            OpenRun(run, version, recorded or 0, sequence or 0, bool(waits))
+            for run, version, recorded, sequence, waits in rows
+        ]
 
     async def correct_version(self, run: str) -> None:
         await self._writer.correct_version(run)

@@ -488,12 +488,20 @@ WHERE j.wake_at IS NULL AND j.status IN ('created', 'waiting', 'collecting', 'un
 LIMIT :limit;
 
 -- name: open_runs
--- By id, each with its version, that of its stream, and whether it has an open job.
-SELECT r.id, r.version, (SELECT max(e.version) FROM events e WHERE e.run = r.n),
-       EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.n
-               AND j.status IN ('created', 'submitting', 'waiting', 'collecting', 'uncertain'))
-FROM runs r WHERE r.status = 'running' AND r.id > :after
-ORDER BY r.id LIMIT :limit;
+-- By id, each with its version, version and sequence of its last event, and whether it waits for anything:
+-- for an open job, or for a place in its group.
+SELECT r.id, r.version, e.version, e.seq, r.waits_for IS NOT NULL OR EXISTS (
+         SELECT 1 FROM jobs j WHERE j.run = r.n
+         AND j.status IN ('created', 'submitting', 'waiting', 'collecting', 'uncertain'))
+FROM (
+  SELECT id FROM (SELECT id FROM runs WHERE status = 'running' AND id > :after ORDER BY id LIMIT :limit)
+  UNION ALL
+  SELECT id FROM (SELECT id FROM runs WHERE status = 'pending' AND id > :after ORDER BY id LIMIT :limit)
+  ORDER BY id LIMIT :limit
+) AS page
+CROSS JOIN runs r ON r.id = page.id
+LEFT JOIN events e ON e.seq = (SELECT seq FROM events WHERE run = r.n ORDER BY version DESC LIMIT 1)
+ORDER BY page.id;
 
 -- name: correct_versions
 -- Of a JSON list of runs.
