@@ -3,7 +3,10 @@ From a definition and the configured connections to a plan that the engine can d
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from orchestrator.core.connector import CoreConnector
 from orchestrator.definition.catalog import Catalog, ConnectionSpec, OperationSpec
@@ -92,13 +95,19 @@ def _spec(operation: Operation) -> OperationSpec:
     return OperationSpec(
         name=operation.name,
         summary=operation.summary,
-        params_schema=operation.params.model_json_schema(),
-        output_schema=operation.output.model_json_schema(),
+        params_schema=_schema(operation.params),
+        output_schema=_schema(operation.output),
         check=_checker(operation),
         gives_files=operation.gives_files,
         costs=operation.priced is not None,
         priced=bool(operation.priced),
     )
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of *model*; to make those of all operations takes half the time of a start."""
+    return model.model_json_schema()
 
 
 def _checker(

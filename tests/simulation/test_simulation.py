@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.play import figures, play
 from tests.simulation.scenario import scenario
 
-SEEDS = 48
+SEEDS = 128
 """How many are played when nobody chooses."""
 
 
