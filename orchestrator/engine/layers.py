@@ -8,13 +8,15 @@ there is, and reading costs one more look.
 """
 
 from collections.abc import Iterator, MutableMapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _GONE: Any = object()
 """Stands in the small layer for a key that the large one still has."""
+
+_ABSENT: Any = object()
 
 _MERGED_AT = 48
 """How many entries the small layer may have when a copy is made; more are merged first."""
@@ -47,12 +49,12 @@ class Layers(MutableMapping[K, V], Generic[K, V]):
         return merged
 
     def __getitem__(self, key: K) -> V:
-        value = self._small.get(key)
-        if value is None and key not in self._small:
+        value: V = self._small.get(key, _ABSENT)
+        if value is _ABSENT:
             return self._large[key]
         if value is _GONE:
             raise KeyError(key)
-        return cast(V, value)
+        return value
 
     def __contains__(self, key: object) -> bool:
         if key in self._small:

@@ -14,8 +14,9 @@ A job's states (every arrow is an event; terminal ones are doubled):
           (for now)        adopted ──▶ waiting            ║cancelled║
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 from orchestrator.engine.large import LargeValue
@@ -47,14 +48,11 @@ RETRIABLE: frozenset[RunStatus] = frozenset({"failed", "cancelled"})
 Key = tuple[str, int | None]
 """A step instance: the step's id, and the item's index with `for_each`."""
 
-_Row = TypeVar("_Row", "Job", "StepState", "Instance")
+_Row = TypeVar("_Row", "Job", "StepState", "Instance", "RunState")
 
 
 def _copied(row: _Row) -> _Row:
-    twin = object.__new__(type(row))
-    for name in _SLOTS[type(row)]:
-        setattr(twin, name, getattr(row, name))
-    return twin
+    return type(row)(*_VALUES[type(row)](row))
 
 
 @dataclass(slots=True)
@@ -209,11 +207,6 @@ class Result:
     large: tuple[LargeValue, ...] = ()
 
 
-_SLOTS: dict[type, tuple[str, ...]] = {
-    cls: tuple(f.name for f in fields(cls)) for cls in (Job, Instance, StepState)
-}
-
-
 @dataclass(slots=True)
 class RunState:
     """
@@ -285,9 +278,7 @@ class RunState:
 
     def fork(self) -> "RunState":
         """Return a state that may be written to, while this one stays as it is."""
-        twin: RunState = object.__new__(RunState)
-        for name in _RUN_SLOTS:
-            setattr(twin, name, getattr(self, name))
+        twin = _copied(self)
         twin.steps, twin.instances = dict(self.steps), self.instances.fork()
         twin.jobs, twin.open, twin.tasks = self.jobs.fork(), self.open.fork(), self.tasks.fork()
         twin.items, twin.results = dict(self.items), dict(self.results)
@@ -329,4 +320,7 @@ class RunState:
         return self.instances[key]
 
 
-_RUN_SLOTS = tuple(f.name for f in fields(RunState))
+_VALUES: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    cls: attrgetter(*(f.name for f in fields(cls))) for cls in (Job, Instance, StepState, RunState)
+}
+"""What of a row its copy is made with: every field, in the order in which the class takes them."""
