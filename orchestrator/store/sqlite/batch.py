@@ -7,8 +7,9 @@ by one, each in a savepoint of its own, so that nobody fails for a neighbour's m
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
+from itertools import count
 from typing import Any
 
 import orjson
@@ -155,6 +156,7 @@ def _append(
     rejected: dict[int, BaseException] = {}
     good: list[tuple[int, Writing]] = []
     chains: dict[int, bytes | None] = {}
+    unused = _unused_numbers(db)
     for position, writing in enumerate(appends):
         run, expected = writing.append.run, writing.append.expected
         n, version, chain = at.get(run.id, (0, 0, BEGINNING))
@@ -164,7 +166,7 @@ def _append(
         if writing.append.holds and (full := holds.take(db, writing.append.holds)) is not None:
             rejected[position] = full
             continue
-        n = n or _next_number(db, at)
+        n = n or next(unused)
         chains[n] = chain = extend(chain, version + 1, writing.events) if chain is not None else None
         at[run.id] = n, expected + len(writing.events), chain
         good.append((n, writing))
@@ -182,10 +184,9 @@ def _versions(db: sqlite3.Connection, appends: Sequence[Writing]) -> dict[str, t
     }
 
 
-def _next_number(db: sqlite3.Connection, at: Mapping[str, tuple[int, int, bytes | None]]) -> int:
-    """Return a number for a new run, beyond those in the database and those of this batch."""
-    stored: int = db.execute(_SQL["last_run_number"]).fetchone()[0]
-    return max([stored, *(n for n, _, _ in at.values())]) + 1
+def _unused_numbers(db: sqlite3.Connection) -> Iterator[int]:
+    """Yield numbers for new runs, beyond those in the database, which is asked when the first is wanted."""
+    yield from count(db.execute(_SQL["last_run_number"]).fetchone()[0] + 1)
 
 
 def _write_appends(
