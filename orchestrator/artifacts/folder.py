@@ -324,8 +324,8 @@ class Folder:
 
     def _write(self, batch: list[_Put]) -> None:
         """Runs in a thread. Each put ends durable, or with its error and without a trace."""
+        self._mend_for(batch)
         for put in batch:
-            _attempt(put, lambda put: self._mend())
             _attempt(put, self._stage)
         staged = [put for put in batch if put.temporary]
         self._each(_sync_file, staged)
@@ -341,6 +341,13 @@ class Folder:
             except OSError as error:
                 for put in puts:
                     put.error = error
+
+    def _mend_for(self, batch: list[_Put]) -> None:
+        try:
+            self._mend()
+        except OSError as error:
+            for put in batch:
+                put.error = error
 
     def _stage(self, put: _Put) -> None:
         name = sha256(put.data).hexdigest()
