@@ -24,7 +24,8 @@ Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 HEAD_BYTES = 4096
 """So much of the beginning is enough to tell a type."""
 
-_JSON_BYTES_MAX = 1 << 20
+_JSON_BYTES_MAX = 16 << 20
+"""No value that a workflow can hold is longer as JSON; what is, counts as text."""
 
 EXTENSIONS = {
     "image/png": "png",

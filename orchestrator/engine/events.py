@@ -316,6 +316,7 @@ class JobSubmitted(JobEvent):
     check_at: int | None
     deadline_at: int | None = None
     answer: dict[str, Any] | None = None
+    answer_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -360,6 +361,7 @@ class JobAdopted(JobEvent):
     resource_id: str | None = None
     check_at: int | None = None
     answer: dict[str, Any] | None = None
+    answer_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)

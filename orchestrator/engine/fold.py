@@ -292,7 +292,7 @@ def _submitted(state: RunState, event: e.JobSubmitted) -> None:
     job = state.own_job(event.job)
     job.status, job.task_id, job.submitted_at = "waiting", event.task_id, event.at
     job.deadline_at = event.deadline_at or job.deadline_at
-    job.answer = event.answer
+    job.answer = joined(event.answer, event.answer_ref)
     state.tasks.setdefault((job.connection, event.task_id), job.id)
     job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
 
@@ -317,7 +317,7 @@ def _adopted(state: RunState, event: e.JobAdopted) -> None:
     job.task_id = event.task_id or job.task_id
     job.resource_id = event.resource_id or job.resource_id
     job.submitted_at = job.submitted_at or event.at
-    job.answer = event.answer or job.answer
+    job.answer = joined(event.answer, event.answer_ref) or job.answer
     if event.task_id is not None:
         state.tasks.setdefault((job.connection, event.task_id), job.id)
     if job.is_open:

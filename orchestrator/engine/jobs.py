@@ -10,6 +10,7 @@ from orchestrator.engine import events as e
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.ends import fail, finish, keep, time_out
+from orchestrator.engine.large import split
 from orchestrator.engine.late import confirmed, second_word, stop_watching, watched
 from orchestrator.engine.looks import first_check, next_check
 from orchestrator.engine.money import exceeded
@@ -95,6 +96,7 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
             draft, job, f"the task id {outcome.task_id!r} belongs to another job", "provider_error"
         )
     check_at = first_check(draft, job, outcome.poll_s)
+    answer, reference = split(draft.lay_aside(outcome.answer) if outcome.answer is not None else None)
     if job.status == "uncertain":
         draft.emit(
             e.JobAdopted(
@@ -103,7 +105,8 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
                 source="resend",
                 task_id=outcome.task_id,
                 check_at=check_at,
-                answer=outcome.answer,
+                answer=answer,
+                answer_ref=reference,
             )
         )
     else:
@@ -115,7 +118,8 @@ def _accepted(draft: Draft, job: Job, outcome: Accepted) -> None:
                 task_id=outcome.task_id,
                 check_at=check_at,
                 deadline_at=deadline_at,
-                answer=outcome.answer,
+                answer=answer,
+                answer_ref=reference,
             )
         )
     if not is_wanted(draft, job):

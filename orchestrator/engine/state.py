@@ -98,7 +98,7 @@ class Job:
     deliveries: int = 0
     watched: bool = False
     late: bool = False
-    answer: dict[str, Any] | None = None
+    answer: dict[str, Any] | LargeValue | None = None
     price: float | None = None
     budget: str | None = None
     reserved: float = 0.0

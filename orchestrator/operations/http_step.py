@@ -17,7 +17,7 @@ from orchestrator import signatures
 from orchestrator.core.answers import Answer, Heard
 from orchestrator.core.http import Http, Result, Verify
 from orchestrator.definition.workflow import Step
-from orchestrator.engine.large import Unavailable
+from orchestrator.engine.large import Unavailable, opened
 from orchestrator.engine.state import Job
 from orchestrator.errors import Failure, InvalidValue
 from orchestrator.operations.planned import Planned, Sending
@@ -121,7 +121,7 @@ class HttpStep(Planned):
         query, body = hide.text(callback.query), hide.body(callback.body)
         try:
             heard = Heard.of(replace(callback, query=query, body=body))
-            done = self._result.of(Answer.from_json(job.answer), heard)
+            done = self._result.of(Answer.from_json(opened(job.answer)), heard)
         except InvalidValue as error:
             return Unreadable(str(error))
         return Verdict(job.id, done)

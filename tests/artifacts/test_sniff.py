@@ -116,3 +116,10 @@ def test_an_artifact_survives_its_json() -> None:
 
     assert artifact.to_json()["href"] == f"/api/v1/artifacts/{DIGEST}"
     assert Artifact.from_json(artifact.to_json()) == artifact
+
+
+def test_the_longest_value_of_a_workflow_is_still_json(tmp_path: Path) -> None:
+    path = tmp_path / "value"
+    path.write_bytes(b'["' + b"x" * 4_000_000 + b'"]')
+
+    assert describe_file(path).media_type == "application/json"

@@ -73,6 +73,22 @@ outputs:
   number: ${{ steps.pick.output.chosen[0].number }}
 """
 
+WAITS = """
+name: waits
+inputs:
+  base: {type: string}
+steps:
+  task:
+    uses: core/http
+    with:
+      url: ${{ inputs.base }}/tasks
+      json: {to: '${{ callback.url }}'}
+      wait: callback
+      result: {id: '${{ response.json.id }}', state: '${{ callback.json.state }}'}
+outputs:
+  task: ${{ steps.task.output }}
+"""
+
 
 def words(size: int) -> dict[str, Any]:
     """Return a text of about *size* bytes as JSON, a third of that as UTF-8, with its names in no order."""
@@ -198,6 +214,27 @@ async def test_a_question_with_large_choices_is_asked_and_answered(
     assert job["question"]["choices"] == asked["choices"]
     assert status == 200
     assert ended["outputs"] == {"number": 2}
+    assert longest_event(server) < LIMIT
+
+
+async def test_a_large_answer_waits_for_its_callback_outside_the_log(
+    serve: Callable[..., Any], service: Any
+) -> None:
+    service.on("/tasks")(lambda seen: web.json_response(words(900_000) | {"id": "t1"}))
+    server = await serve(WAITS)
+    run = await server.begin("waits", base=service.url)
+    [asked] = await service.until_seen(1)
+
+    async def waits() -> bool:
+        return bool(step_of(await server.get(f"/runs/{run}"), "task")["job_status"] == "waiting")
+
+    await server.until(waits, "the job to wait for its callback", 20.0)
+    await server.kill()
+    await server.start()
+    await service.send(asked.json["to"], {"state": "done"})
+    ended = await server.ended(run)
+
+    assert ended["outputs"] == {"task": {"id": "t1", "state": "done"}}
     assert longest_event(server) < LIMIT
 
 
