@@ -32,9 +32,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "truncated_download": "the connection is cut in the middle of a result",
         "expired_link": "a result link is refused; asking for the task again gives a new link",
         "creative": "Pizi: a picture is read back with the shot type `creative`",
-        "short_prompts": "trypi: a prompt over 4,000 characters is refused, although 5,000 are documented",
-        "trigger_failed": "trypi: a 502 answer, and the job is left behind as failed",
-        "link_missing": "trypi: a completed job is shown without the picture's link the first time",
+        "short_prompts": "Trypi: a prompt over 4,000 characters is refused, although 5,000 are documented",
+        "trigger_failed": "Trypi: a 502 answer, and the job is left behind as failed",
+        "link_missing": "Trypi: a completed job is shown without the picture's link the first time",
         "wrong_uid": "Pixu: a callback ends with another uid than the answer had",
         "head_probe": "Pixu: the callback address is probed with HEAD before it is called",
     }

@@ -78,7 +78,7 @@ def sequence(query: Query) -> int | None:
 
 
 async def check_run(views: Views, run: str | None) -> None:
-    """Errors: NotFound for a run that is not there, whose events would be awaited for ever."""
+    """Errors: NotFound for a run that is not there, of which a filter would find nothing for ever."""
     if run is not None and await views.run(run) is None:
         raise NotFound(f"no run '{run}'")
 

@@ -16,6 +16,7 @@ from orchestrator.store.log import Log
 from orchestrator.store.rows import JobRow, Recorded
 from orchestrator.web import bodies, paging
 from orchestrator.web.deps import DEPS, Deps
+from orchestrator.web.events import check_run
 from orchestrator.web.query import Query
 from orchestrator.web.replies import PREFIX, json_reply
 
@@ -48,6 +49,7 @@ async def index(request: web.Request) -> web.Response:
     limit, before = paging.limit(query), paging.cursor(query)
     status = query.one_of("status", get_args(JobStatus))
     query.check()
+    await check_run(request.app[DEPS].views, query.text("run"))
     rows = await request.app[DEPS].views.jobs(
         run=query.text("run"),
         status=status,

@@ -178,6 +178,12 @@ async def test_the_waiting_board_shows_what_is_open_the_longest_waiting_first(
     assert board[1]["last_check_at"] is None
 
 
+async def test_a_run_that_is_not_there_is_no_filter(client: Client) -> None:
+    answer = await client.get("/api/v1/jobs?run=run_none")
+
+    assert (answer.status, (await answer.json())["detail"]) == (404, "no run 'run_none'")
+
+
 # --- resolve ---------------------------------------------------------------------------------
 
 
