@@ -41,7 +41,7 @@ def check(context: click.Context, client: Client, names: tuple[str, ...], as_jso
     """
     from orchestrator.cli import render
 
-    asked = names or tuple(item["name"] for item in client.get("/connections")["items"])
+    asked = dict.fromkeys(names) or tuple(item["name"] for item in client.get("/connections")["items"])
     found = []
     for name in asked:
         item = client.post(f"/connections/{part(name)}/check")
@@ -91,9 +91,12 @@ def _after(length: str) -> str:
     from orchestrator.durations import seconds
 
     try:
-        end = datetime.now(UTC) + timedelta(seconds=seconds(length))
+        pause_s = seconds(length)
+        end = datetime.now(UTC) + timedelta(seconds=pause_s)
     except (ValueError, OverflowError) as error:
         raise Trouble(f"--for: {error}") from error
+    if not pause_s:
+        raise Trouble("--for: a pause has to be longer than nothing")
     return end.isoformat()
 
 

@@ -35,24 +35,24 @@ def list_deliveries(
     """List deliveries, newest first."""
     from orchestrator.cli import render
 
-    items = list(client.items("/deliveries", limit, job=job, hook=hook, status=status))
-    if as_json:
-        render.print_json(items)
-        return
-    rows = [
-        (
-            item["id"],
-            render.local(item["received_at"]),
-            item["connection"] or f"/hooks/{item['hook']}",
-            render.colored(item["verdict"]),
-            item["method"],
-            render.size(item["size"]),
-            item["job"] or item["run"] or "",
-        )
-        for item in items
-    ]
+    filters = {"job": job, "hook": hook, "status": status}
     columns = ("id", "received", "from", "verdict", "method", "size", "job or run")
-    render.show_list(columns, rows, "no deliveries")
+    none = "no deliveries" if all(value is None for value in filters.values()) else "no delivery is like that"
+    render.tell_list(client.items("/deliveries", limit, **filters), as_json, columns, _row, none)
+
+
+def _row(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    from orchestrator.cli import render
+
+    return (
+        item["id"],
+        render.local(item["received_at"]),
+        item["connection"] or f"/hooks/{item['hook']}",
+        render.colored(item["verdict"]),
+        item["method"],
+        render.size(item["size"]),
+        item["job"] or item["run"] or "",
+    )
 
 
 @deliveries.command()
@@ -66,6 +66,8 @@ def show(client: Client, delivery: str, only_body: bool, as_json: bool) -> None:
     """Show one delivery with its headers and body."""
     from orchestrator.cli import render
 
+    if only_body and as_json:
+        raise click.UsageError("--body prints the bytes as they came; leave out --json")
     path = f"/deliveries/{part(delivery)}"
     if only_body:
         sys.stdout.buffer.write(client.raw(f"{path}/body"))

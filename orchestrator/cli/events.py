@@ -31,14 +31,20 @@ def events(
     from orchestrator.cli import render
     from orchestrator.cli.narration import Narrator
 
+    is_empty = True
     narrator, out = Narrator(look_up=lambda job: _job(client, job)), render.console()
     # Ctrl-C is how following ends.
     with suppress(KeyboardInterrupt) if follow else nullcontext():
         for event in _wanted(client, follow, since, {"run": run, "type": ",".join(types) if types else None}):
+            is_empty = False
             if as_json:
                 render.print_line(event)
             else:
                 out.print(narrator.tell(event).text())
+    if is_empty and not follow and not as_json:
+        is_recent = since is None and run is None
+        asked = f"in the last {RECENT}; --since 7d looks further back" if is_recent else "like that"
+        click.echo(f"no events {asked}", err=True)
 
 
 def _wanted(

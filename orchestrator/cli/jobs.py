@@ -27,25 +27,10 @@ def list_jobs(
     """List jobs, newest first."""
     from orchestrator.cli import render
 
-    items = list(client.items("/jobs", limit, run=run, status=status, connection=connection))
-    if as_json:
-        render.print_json(items)
-        return
-    rows = [
-        (
-            item["id"],
-            render.instance_name(item, "step"),
-            f"{item['connection']}/{item['operation']}",
-            render.colored(item["status"]),
-            render.local(item["created_at"]),
-            render.took(item),
-            item["task_id"],
-            item["run"],
-        )
-        for item in items
-    ]
+    filters = {"run": run, "status": status, "connection": connection}
     columns = ("id", "step", "operation", "status", "created", "took", "task", "run")
-    render.show_list(columns, rows, "no jobs")
+    none = "no job is like that" if any(value is not None for value in filters.values()) else "no jobs"
+    render.tell_list(client.items("/jobs", limit, **filters), as_json, columns, _row, none)
 
 
 @jobs.command()
@@ -115,6 +100,21 @@ def resolve(
         "fail": "has failed",
     }
     click.echo(render.plain(f"{item['id']} {results[actions[0]]}"))
+
+
+def _row(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    from orchestrator.cli import render
+
+    return (
+        item["id"],
+        render.instance_name(item, "step"),
+        f"{item['connection']}/{item['operation']}",
+        render.colored(item["status"]),
+        render.local(item["created_at"]),
+        render.took(item),
+        item["task_id"],
+        item["run"],
+    )
 
 
 def _facts(item: Mapping[str, Any]) -> list[tuple[str, Any]]:

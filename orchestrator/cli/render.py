@@ -7,7 +7,7 @@ terminal as markup or as control characters.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -203,6 +203,21 @@ def show_list(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], none
     if left_out := [column for column in columns[count:] if column]:
         words = f"A wider terminal also shows: {', '.join(left_out)}"
         console(stderr=True).print(Text(words, style="dim"))
+
+
+def tell_list(
+    items: Iterable[Object],
+    as_json: bool,
+    columns: Sequence[str],
+    row: Callable[[Object], Sequence[str | Text]],
+    none: str,
+) -> None:
+    """Print what a list holds: an array for machines, for people a table of each item's *row*."""
+    found = list(items)
+    if as_json:
+        print_json(found)
+    else:
+        show_list(columns, [row(item) for item in found], none)
 
 
 def fitting(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int) -> int:

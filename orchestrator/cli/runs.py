@@ -29,25 +29,24 @@ def list_runs(
     from orchestrator.cli.inputs import read_pairs
 
     wanted = ":".join(read_pairs([label], "--label")[0]) if label is not None else None
-    items = list(client.items("/runs", limit, status=status, workflow=workflow, label=wanted))
-    if as_json:
-        render.print_json(items)
-        return
-    rows = [
-        (
-            item["id"],
-            item["workflow"],
-            render.colored(item["status"]),
-            render.local(item["created_at"]),
-            render.took(item),
-            render.error_text(item["error"]) or _labels(item),
-        )
-        for item in items
-    ]
+    filters = {"status": status, "workflow": workflow, "label": wanted}
     columns = ("id", "workflow", "status", "created", "took", "")
-    is_chosen = status is not None or workflow is not None or label is not None
-    none = "no run is like that" if is_chosen else "no runs; start one with `orchestrator run WORKFLOW`"
-    render.show_list(columns, rows, none)
+    started = "no runs; start one with `orchestrator run WORKFLOW`"
+    none = started if all(value is None for value in filters.values()) else "no run is like that"
+    render.tell_list(client.items("/runs", limit, **filters), as_json, columns, _row, none)
+
+
+def _row(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    from orchestrator.cli import render
+
+    return (
+        item["id"],
+        item["workflow"],
+        render.colored(item["status"]),
+        render.local(item["created_at"]),
+        render.took(item),
+        render.error_text(item["error"]) or _labels(item),
+    )
 
 
 @runs.command()

@@ -23,17 +23,13 @@ def list_workflows(client: Client, as_json: bool) -> None:
     """List the workflows by name."""
     from orchestrator.cli import render
 
-    items = client.get("/workflows")["items"]
-    if as_json:
-        render.print_json(items)
-        return
-    rows = [
-        (item["name"], str(len(item["steps"])), _next(item), " ".join(item["description"].split()))
-        for item in items
-    ]
-    render.show_list(
-        ("name", "steps", "next run", "description"), rows, "the server's workflows folder holds none"
-    )
+    columns = ("name", "steps", "next run", "description")
+    none = "the server's workflows folder holds none"
+    render.tell_list(client.get("/workflows")["items"], as_json, columns, _row, none)
+
+
+def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    return item["name"], str(len(item["steps"])), _next(item), " ".join(item["description"].split())
 
 
 @workflows.command()

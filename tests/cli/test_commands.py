@@ -454,6 +454,23 @@ def test_events_for_machines_are_lines(call: Any, stage: Any, answer: Any) -> No
     assert "since=2h&type=run.%2A%2Cjob.%2A" in stage.asked[0].path
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "no events in the last 1h; --since 7d looks further back\n"),
+        (["--since", "3h"], "no events like that\n"),
+    ],
+)
+def test_that_nothing_happened_is_said(
+    call: Any, stage: Any, answer: Any, options: list[str], said: str
+) -> None:
+    stage.on("/events", answer(PAGE))
+
+    done = call("events", *options, "--server", stage.url)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", said)
+
+
 def test_events_of_a_run_are_told_from_its_beginning(call: Any, stage: Any, answer: Any) -> None:
     stage.on("/events", answer(PAGE))
 
@@ -512,6 +529,27 @@ def test_a_delivery_gives_its_exact_bytes(call: Any, stage: Any, answer: Any) ->
     done = call("deliveries", "show", "dlv_1", "--body", "--server", stage.url)
 
     assert done.stdout_bytes == b"\x00\xff\n"
+
+
+def test_exact_bytes_and_json_exclude_each_other(call: Any, stage: Any) -> None:
+    done = call("deliveries", "show", "dlv_1", "--body", "--json", "--server", stage.url)
+
+    assert (done.exit_code, stage.asked) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "option", "said"),
+    [
+        ("jobs", "/jobs", "--connection", "no job is like that\n"),
+        ("deliveries", "/deliveries", "--job", "no delivery is like that\n"),
+    ],
+)
+def test_nothing_that_was_asked_for_is_not_nothing_at_all(
+    call: Any, stage: Any, answer: Any, command: str, path: str, option: str, said: str
+) -> None:
+    stage.on(path, answer(PAGE))
+
+    assert call(command, "list", option, "x", "--server", stage.url).stderr == said
 
 
 def test_redelivering_tells_what_became_of_it(call: Any, stage: Any, answer: Any) -> None:

@@ -96,3 +96,10 @@ def test_a_check_that_fails_ends_with_1(call: Any, stage: Any, answer: Any) -> N
 
     assert done.exit_code == 1
     assert json.loads(done.stdout)[0]["check"]["ok"] is False
+
+
+def test_a_pause_of_no_length_is_refused_before_anybody_is_asked(call: Any, stage: Any) -> None:
+    done = call("connections", "pause", "pizi", "--for", "0s", "--server", stage.url)
+
+    assert (done.exit_code, stage.asked) == (2, [])
+    assert done.stderr == "orchestrator: --for: a pause has to be longer than nothing\n"
