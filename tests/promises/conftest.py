@@ -146,11 +146,11 @@ class Server:
 
 @pytest.fixture
 async def simulators() -> AsyncIterator[Callable[..., Any]]:
-    """Start simulators with options; they end with the test."""
+    """Start simulators with options, of Pizi and Perfect unless others are named; they end with the test."""
     running: list[Running] = []
 
     async def begin(**options: Any) -> Running:
-        running.append(await start(Options(kinds=("pizi", "perfect"), **options)))
+        running.append(await start(Options(**{"kinds": ("pizi", "perfect"), **options})))
         return running[-1]
 
     yield begin
@@ -172,7 +172,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async def begin(
         simulated: Running, *, callbacks: str = "on", top: dict[str, str] | None = None, **settings: Any
     ) -> Server:
-        providers = {kind: {**simulated.client_settings(kind), **settings} for kind in ("pizi", "perfect")}
+        kinds = simulated.all_books()
+        providers = {kind: {**simulated.client_settings(kind), **settings} for kind in kinds}
         server = Server(tmp_path, providers, callbacks, top=top or {})
         servers.append(server)
         await server.start()
