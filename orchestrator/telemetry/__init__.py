@@ -21,6 +21,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from orchestrator.telemetry.outlet import Outlet
 from orchestrator.telemetry.redaction import clean, redact, scrub
 
 __all__ = ["Level", "configure", "logger", "redact", "scrub"]
@@ -32,7 +33,8 @@ def configure(*, json: bool, level: Level = "info", stream: BinaryIO | None = No
     """
     Send every log line from *level* on to *stream*, standard error by default.
 
-    *json*: one object a line, for machines; else coloured text for people.
+    *json*: one object a line, for machines; else coloured text for people. Lines that cannot be
+    written are lost.
     """
     out = stream or sys.stderr.buffer
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -47,7 +49,7 @@ def configure(*, json: bool, level: Level = "info", stream: BinaryIO | None = No
             *_renderers(json, out.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(out),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, Outlet(out))),
         # Loggers are made when a module is imported; one that was kept then would miss this call.
         cache_logger_on_first_use=False,
     )

@@ -1,5 +1,6 @@
 """Log lines are structured, go to one place, and never hold a secret."""
 
+import contextlib
 import io
 import logging
 from collections.abc import Iterator
@@ -87,6 +88,20 @@ def test_people_get_text_with_the_traceback_cleaned() -> None:
     text = stream.getvalue().decode()
     assert "loop.failed" in text
     assert "RuntimeError: refused [redacted]" in text
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_line_that_cannot_be_written_costs_nobody_anything_but_the_line(buffering: int) -> None:
+    # Closed by hand: what it holds back cannot be written then either.
+    full = open("/dev/full", "wb", buffering=buffering)  # noqa: SIM115
+    telemetry.configure(json=True, stream=full)
+
+    for _ in range(1000):
+        telemetry.logger().info("server.started", public="p" * 100)
+    logging.getLogger("a library").warning("said something")
+
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 def test_lines_of_libraries_go_the_same_way(stream: io.BytesIO) -> None:
