@@ -8,6 +8,7 @@ So a crash at any moment neither loses a run nor starts a second one.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
@@ -18,6 +19,8 @@ from orchestrator.operations.runs import Cause, Runs, Started
 from orchestrator.operations.workflows import Library
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.rows import Delivery, DeliveryVerdict, Settled
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -58,12 +61,12 @@ class HookIntake:
 
     async def _work(self, delivery: Delivery) -> None:
         try:
-            await _until_stored(lambda: self._process(delivery))
+            await until_stored(lambda: self._process(delivery))
         except Exception as error:
             # A bug must not keep the delivery in the inbox for ever, where every start would meet it again.
             log.exception("hook.broke", delivery_id=delivery.id, workflow=delivery.hook)
             unexpected = f"it could not be processed: {type(error).__name__}"
-            await _until_stored(lambda: self._settle(delivery, "unreadable", unexpected))
+            await until_stored(lambda: self._settle(delivery, "unreadable", unexpected))
 
     async def _process(self, delivery: Delivery) -> None:
         workflow = self._library.find(delivery.hook or "")
@@ -106,7 +109,8 @@ class HookIntake:
         await self._inbox.settle([Settled(delivery=delivery.id, verdict=verdict, error=error)])
 
 
-async def _until_stored(attempt: Callable[[], Awaitable[None]]) -> None:
+async def until_stored(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what *attempt* returns, which is made again and again while the store is in trouble."""
     while True:
         try:
             return await attempt()

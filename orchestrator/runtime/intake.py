@@ -11,6 +11,7 @@ forgets nothing.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 
 import structlog
@@ -19,7 +20,7 @@ from orchestrator.definition.workflow import CORE
 from orchestrator.engine import triggers as t
 from orchestrator.operations.hooks import header_fields
 from orchestrator.outcomes import Callback
-from orchestrator.runtime.hooks import HookIntake
+from orchestrator.runtime.hooks import HookIntake, until_stored
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.rows import Delivery, Settled
@@ -101,7 +102,7 @@ class Intake:
     async def drain(self) -> None:
         """Process everything in the inbox that nobody has settled."""
         after = ""
-        while found := await self._inbox.pending(after=after):
+        while found := await until_stored(partial(self._inbox.pending, after=after)):
             for delivery in found:
                 await self._process(delivery)
             after = found[-1].id
@@ -110,6 +111,10 @@ class Intake:
         await self._worker.breathe()
         if self._weather.is_stormy():
             await asyncio.sleep(STEP_BACK_S)
+        # A store in trouble keeps it waiting: nobody else would come back to it before the next start.
+        await until_stored(partial(self._take, delivery))
+
+    async def _take(self, delivery: Delivery) -> None:
         if delivery.hook is not None:
             await self._hooks.take(delivery)
             return

@@ -117,8 +117,9 @@ class Scheduler:
         self._nudged.clear()
         # What is nudged from here on may be due at a connection that this round has already asked about.
         self._next = now + int(self._rest_s * SECOND)
-        while self._resumed:
-            await self._store.hurry(self._resumed.pop(), now)
+        for connection in sorted(self._resumed):
+            await self._store.hurry(connection, now)
+            self._resumed.discard(connection)
         crowded, latest = False, [now + int(self._rest_s * SECOND)]
         for connection in self._connections:
             crowded |= await self._serve(connection, "look", now, AT_ONCE)

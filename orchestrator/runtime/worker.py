@@ -225,14 +225,11 @@ class Worker:
         while True:
             try:
                 await self.values.load(needed)
-                await self._handle(run, items)
+                await self._handle_or_part(run, items)
             except NotLoaded as missing:
                 needed += missing.values
             except Conflict:
                 self._states.pop(run, None)
-            except Refused as refusal:
-                self._states.pop(run, None)
-                return await self._one_by_one(run, items, refusal)
             except StoreUnavailable as trouble:
                 items = self._without_people(run, items, trouble)
                 if not items:
@@ -243,6 +240,14 @@ class Worker:
             else:
                 self.trouble = None
                 return None
+
+    async def _handle_or_part(self, run: str, items: list[_Item]) -> None:
+        """Handle *items*, one by one if together they are refused."""
+        try:
+            await self._handle(run, items)
+        except Refused as refusal:
+            self._states.pop(run, None)
+            await self._one_by_one(run, items, refusal)
 
     def _without_people(self, run: str, items: list[_Item], trouble: StoreUnavailable) -> list[_Item]:
         """
