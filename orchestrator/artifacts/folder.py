@@ -92,6 +92,7 @@ class Folder:
         self._thread = ThreadPoolExecutor(1, "artifact-write")
         self._syncers = ThreadPoolExecutor(_SYNC_THREADS, "artifact-sync")
         self._prepare()
+        self._disk = path.stat().st_dev
 
     def path(self, digest: str) -> Path:
         """Return where the bytes of *digest* are, or would be. Errors: NotFound for what is no digest."""
@@ -270,9 +271,9 @@ class Folder:
         try:
             return await work
         except FileNotFoundError as error:
-            if not self._files.is_dir():
-                # Not this file is missing, but the folder: it may have been mounted a moment ago.
-                raise _refused(FileNotFoundError(2, "it is gone", str(self._files))) from error
+            if (why := self._why_away()) is not None:
+                # Not this file is missing, but all of them.
+                raise _refused(FileNotFoundError(2, why, str(self._root))) from error
             raise NotFound(f"there is no artifact {digest} here") from error
         except OSError as error:
             raise _refused(error) from error
@@ -302,11 +303,18 @@ class Folder:
 
         That one is not made again: it may be where another disk was mounted a moment ago.
         """
+        if (why := self._why_away()) is not None:
+            raise FileNotFoundError(2, why, str(self._root))
         if not self._temporary.is_dir() or not self._files.is_dir():
-            if not self._root.is_dir():
-                raise FileNotFoundError(2, "it is gone; bring it back, or make an empty one", str(self._root))
             self._files.mkdir(exist_ok=True)
             self._temporary.mkdir(exist_ok=True)
+
+    def _why_away(self) -> str | None:
+        try:
+            disk = self._root.stat().st_dev
+        except FileNotFoundError:
+            return "it is gone; bring it back, or make an empty one"
+        return None if disk == self._disk else "another disk is in its place; mount the one that was there"
 
     async def _write_batches(self) -> None:
         loop = asyncio.get_running_loop()

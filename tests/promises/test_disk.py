@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import resource
 import sqlite3
 import subprocess
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,60 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@contextmanager
+def immutable(*files: Path) -> Iterator[None]:
+    """Let nobody write to *files* or into folders, root included, and whoever has them open already."""
+    names = [str(file) for file in files]
+    if os.geteuid() != 0 or subprocess.run(["chattr", "+i", *names], capture_output=True).returncode != 0:
+        subprocess.run(["chattr", "-i", *names], capture_output=True)
+        pytest.skip("only root can make files immutable, and not on every file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *names], check=True)
+
+
+@contextmanager
+def moved(path: Path) -> Iterator[None]:
+    """Let a file or folder be somewhere else for a while."""
+    away = path.with_name("away")
+    path.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(path)
+
+
+@contextmanager
+def bound(disk: Path, folder: Path) -> Iterator[None]:
+    """Mount *disk* on *folder*; the test is skipped where that is not allowed."""
+    bind = ["mount", "--bind", str(disk), str(folder)]
+    if os.geteuid() != 0 or subprocess.run(bind, capture_output=True).returncode != 0:
+        pytest.skip("a folder can be mounted by root alone")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+@contextmanager
+def unmounted(folder: Path) -> Iterator[None]:
+    """Take away what is mounted on *folder*; it is for whoever asks to mount it again."""
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    yield
+
+
+@contextmanager
+def no_byte_written(server: Any) -> Iterator[None]:
+    """Let every write of the server to a file fail, also that of its own log, as a broken disk does."""
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+
+
 def fill(folder: Path) -> Path:
     """Fill the file system of *folder* to the last byte, and return the file that does."""
     ballast = folder / "ballast"
@@ -101,6 +156,7 @@ async def started_in_time(server: Any) -> AsyncIterator[list[tuple[int, Any]]]:
     yield answers
 
 
+FACE = "name: face\nsteps: {model: {uses: pizi/create_model, with: {gender: male}}}\n"
 TINY = "name: tiny\nsteps: {nap: {uses: core/sleep, with: {duration: 100ms}}}\n"
 
 
@@ -111,6 +167,7 @@ def begin(simulators: Callable[..., Any], serve: Callable[..., Any], tmp_path: P
     async def begin() -> tuple[Any, Any, str]:
         (tmp_path / "workflows").mkdir()
         (tmp_path / "workflows" / "tiny.yaml").write_text(TINY)
+        (tmp_path / "workflows" / "face.yaml").write_text(FACE)
         simulated = await simulators(**SLOW)
         server = await serve(simulated, top={"min_free_disk": "0"}, **EAGER)
         run = await server.begin(product_images=[a_product()])
@@ -169,6 +226,91 @@ async def test_a_database_that_another_program_holds_is_said_and_survived(
 
     assert 503 in answers_of_callbacks(simulated), "a callback came meanwhile"
     await hold_to_the_promises(simulated, server, run, answers)
+
+
+async def survives(trouble: AbstractContextManager[None], simulated: Any, server: Any, run: str) -> str:
+    """Check what holds while nothing can be written, and afterwards; return what `/readyz` said."""
+    with trouble:
+        async with started_in_time(server) as answers:
+            assert {status for status, _ in answers} == {503}
+        status, why = await readiness(server)
+        assert status == 503, why
+        await asyncio.sleep(2.5)
+        assert set(answers_of_callbacks(simulated)) == {503}, "a callback came meanwhile, and is not on disk"
+        assert len(simulated.books("pizi").tasks) == 1, "nothing was submitted"
+    await hold_to_the_promises(simulated, server, run, answers)
+    return why
+
+
+async def test_a_database_that_turns_read_only_is_said_and_survived(
+    begin: Callable[..., Any], tmp_path: Path
+) -> None:
+    simulated, server, run = await begin()
+    database = [tmp_path / f"orchestrator.db{ending}" for ending in ("", "-wal", "-shm")]
+
+    why = await survives(immutable(tmp_path, *database), simulated, server, run)
+
+    assert "database" in why
+
+
+async def test_a_database_that_is_moved_away_is_said_and_survived(
+    begin: Callable[..., Any], tmp_path: Path
+) -> None:
+    simulated, server, run = await begin()
+    database = tmp_path / "orchestrator.db"
+
+    why = await survives(moved(database), simulated, server, run)
+
+    assert str(database) in why
+
+
+async def test_a_disk_that_refuses_every_write_is_said_and_survived(begin: Callable[..., Any]) -> None:
+    simulated, server, run = await begin()
+
+    why = await survives(no_byte_written(server), simulated, server, run)
+
+    assert "database" in why
+
+
+@pytest.mark.parametrize("way", ["moved", "unmounted"])
+async def test_while_the_artifacts_are_away_nothing_is_submitted_and_nothing_fails(
+    begin: Callable[..., Any], tmp_path: Path, way: str
+) -> None:
+    artifacts, disk = tmp_path / "artifacts", tmp_path / "disk"
+    with ExitStack() as stack:
+        if way == "unmounted":
+            artifacts.mkdir()
+            disk.mkdir()
+            stack.enter_context(mounted(disk, "64m"))
+            stack.enter_context(bound(disk, artifacts))
+        simulated, server, run = await begin()
+        before = tasks_of(simulated)
+        with moved(artifacts) if way == "moved" else unmounted(artifacts):
+            status, why = await readiness(server)
+            assert (status, "artifacts folder" in why) == (503, True), why
+            await server.until(lambda: has_noticed(server), "the disk to be noticed", 10)
+            assert (await server.post("/runs", {"workflow": "face"}))[0] == 201, "the database is well"
+            await asyncio.sleep(2.0)
+            assert (await server.get(f"/runs/{run}"))["status"] == "running", "nothing has failed"
+            assert tasks_of(simulated) == before, "nothing was submitted"
+            assert answers_of_callbacks(simulated) == [200], "what is received needs no artifacts"
+        if way == "unmounted":
+            stack.enter_context(bound(disk, artifacts))
+
+        await server.until(lambda: is_ready(server), "the server to be ready again", 15)
+        ended = await server.ended(run)
+        assert ended["status"] == "succeeded", ended["error"]
+        await server.kill()
+    assert len(simulated.books("perfect").tasks) == 3
+    assert simulated.books("pizi").repeated() == {}
+
+
+def tasks_of(simulated: Any) -> list[str]:
+    return [task for kind in ("pizi", "perfect") for task in simulated.books(kind).tasks]
+
+
+async def has_noticed(server: Any) -> bool:
+    return "disk.filled" in server.log
 
 
 async def test_artifacts_that_cannot_be_kept_are_fetched_again_when_they_can(

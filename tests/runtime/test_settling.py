@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
@@ -19,6 +20,7 @@ from orchestrator.errors import Refused
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.runs import Runs
+from orchestrator.operations.values import Values
 from orchestrator.operations.workflows import Library
 from orchestrator.outcomes import Accepted, Callback, Unclear
 from orchestrator.providers.pixza import PixzaSettings, connect
@@ -85,9 +87,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Unlucky]:
 
 
 @pytest.fixture
-async def worker(store: Unlucky) -> AsyncIterator[Worker]:
+async def worker(store: Unlucky, tmp_path: Path) -> AsyncIterator[Worker]:
     plans = Plans(CONNECTORS, Sending(key="k", callbacks=True, public_url="https://hooks.example.com"))
-    worker = Worker(store, plans, Limits(CONNECTORS, SystemClock()), SystemClock())
+    values = Values(Folder(tmp_path / "artifacts"))
+    worker = Worker(store, plans, Limits(CONNECTORS, SystemClock()), SystemClock(), values)
     worker.performer = Onlooker()
     yield worker
     await worker.settled()

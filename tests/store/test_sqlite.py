@@ -3,6 +3,7 @@
 import asyncio
 import re
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -374,6 +375,47 @@ async def test_a_locked_database_fails_what_waits_and_the_store_recovers(
     other.execute("ROLLBACK")
     other.close()
     await store.put(delivery(1))
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_nothing_is_acknowledged_that_the_next_start_would_not_find(
+    store: SqliteStore, path: Path, delivery: MakeDelivery, ending: str, replaced: bool
+) -> None:
+    await store.put(delivery(1))
+    file, away = path.with_name(path.name + ending), path.with_name("away")
+    file.rename(away)
+    if replaced:
+        shutil.copy(away, file)
+
+    with pytest.raises(StoreUnavailable, match="was moved, replaced or deleted"):
+        await store.put(delivery(2))
+    with pytest.raises(StoreUnavailable, match=file.name):
+        await store.check()
+
+    away.rename(file)
+    await store.put(delivery(3))
+    assert [d.id for d in await store.pending()] == ["dlv_001", "dlv_003"]
+    assert store.failed is None
+
+
+async def test_a_log_that_grew_while_somebody_read_is_cut_back_afterwards(
+    store: SqliteStore, path: Path, delivery: MakeDelivery
+) -> None:
+    log, mib = path.with_name(path.name + "-wal"), 1 << 20
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM deliveries").fetchone()
+    for n in range(80):
+        await store.put(delivery(n, body=bytes(mib)))
+    assert log.stat().st_size > 80 * mib, "what somebody still reads cannot be written over"
+
+    reader.close()
+    for n in range(80, 90):
+        await store.put(delivery(n, body=bytes(mib)))
+
+    assert log.stat().st_size <= 64 * mib
+    assert len(await store.pending(limit=100)) == 90
 
 
 async def test_a_writer_that_dies_fails_everybody_and_says_so(path: Path, delivery: MakeDelivery) -> None:

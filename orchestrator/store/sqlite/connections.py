@@ -11,6 +11,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.store import queries
 from orchestrator.store.log import TYPES
 from orchestrator.store.sqlite import migrations
+from orchestrator.store.sqlite.place import Place
 from orchestrator.store.sqlite.writer import on_thread
 
 _OLDEST = (3, 38, 0)
@@ -37,6 +38,7 @@ class Prepared:
     *types*: the numbers of the event types. *kept*: the copy of it as it was, where it had to be migrated.
     """
 
+    place: Place
     types: dict[str, int]
     kept: Path | None
 
@@ -86,4 +88,4 @@ def _prepare(db: sqlite3.Connection, path: Path, now: int, keeps_old: bool) -> P
     kept = migrations.migrate_file(db, path, now, keeps_old=keeps_old)
     sql = queries.load("sqlite")
     db.execute(sql["put_event_types"], (orjson.dumps(sorted(TYPES)).decode(),))
-    return Prepared(dict(db.execute(sql["event_types"]).fetchall()), kept)
+    return Prepared(Place(path), dict(db.execute(sql["event_types"]).fetchall()), kept)

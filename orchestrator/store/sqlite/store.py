@@ -76,7 +76,7 @@ class SqliteStore:
         self._lock = lock
         self._connections = connections
         self._reader, self._lister = connections[1:]
-        self._writer = Writer(connections[0], prepared.types, self._note)
+        self._writer = Writer(connections[0], prepared.types, prepared.place, self._note)
         self.kept = prepared.kept
         self._sequence = 0
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()

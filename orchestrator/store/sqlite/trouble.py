@@ -3,6 +3,7 @@
 import sqlite3
 
 from orchestrator.errors import Conflict, OrchestratorError, Refused, StoreUnavailable
+from orchestrator.store.sqlite.place import Misplaced
 
 _PASSING = {
     sqlite3.SQLITE_FULL,
@@ -27,7 +28,7 @@ def code(error: BaseException) -> int:
 
 def may_pass(error: BaseException) -> bool:
     """Return whether the next attempt to write may succeed."""
-    return isinstance(error, sqlite3.Error) and code(error) in _PASSING
+    return isinstance(error, Misplaced) or (isinstance(error, sqlite3.Error) and code(error) in _PASSING)
 
 
 def is_broken(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ does not know fails everybody and stops it, which the server has to notice.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from orchestrator.store.rows import Append, Delivery, Settled
 from orchestrator.store.sqlite import batch as batches
 from orchestrator.store.sqlite import trouble
 from orchestrator.store.sqlite.batch import Batch, Writing
+from orchestrator.store.sqlite.place import Place
 from orchestrator.store.windows import WindowRow
 
 _T = TypeVar("_T")
@@ -40,10 +42,14 @@ class Writer:
     """Takes what is to be written; each call returns once it is on disk."""
 
     def __init__(
-        self, db: aiosqlite.Connection, types: dict[str, int], committed: Callable[[Batch], None]
+        self,
+        db: aiosqlite.Connection,
+        types: dict[str, int],
+        place: Place,
+        committed: Callable[[Batch], None],
     ) -> None:
         """*committed* is called on the loop after every transaction."""
-        self._db = db
+        self._db, self._place = db, place
         self._types = types
         self._committed = committed
         self._batch = Batch()
@@ -157,7 +163,7 @@ class Writer:
         batch, waiters, deliveries = self._batch, self._waiters, self._deliveries
         self._batch, self._waiters, self._deliveries = Batch(), [], []
         try:
-            await on_thread(self._db, batches.commit, batch, self._types)
+            await on_thread(self._db, self._commit, batch)
         except BaseException as error:
             for _, _, future in waiters:
                 _fail(future, trouble.unavailable(error))
@@ -168,6 +174,11 @@ class Writer:
         self._committed(batch)
         if deliveries:
             self._tell(deliveries, batch)
+
+    def _commit(self, db: sqlite3.Connection, batch: Batch) -> None:
+        """Runs on the database thread."""
+        self._place.check()
+        batches.commit(db, batch, self._types)
 
     def _answer(self, waiters: Waiters, batch: Batch) -> None:
         failures = batch.failures
