@@ -1,9 +1,9 @@
 """
 How a server starts and stops.
 
-Start: the store, what an earlier process left behind (uncertain submits, results half
-fetched, the inbox), then the loops, then the listeners. Stop is the other way round:
-nothing new is taken, submits in flight are waited for, everything else is left to its row.
+Start: the store, the public listener, what an earlier process left behind (uncertain submits,
+results half fetched, the inbox), then the loops, then the admin listener. Stop is the other way
+round: nothing new is asked for, submits in flight are waited for, everything else is left to its row.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from orchestrator import telemetry
 from orchestrator.app.choices import Choices, connect, read_definitions
-from orchestrator.app.listeners import listen
+from orchestrator.app.listeners import listen_to_all, listen_to_people
 from orchestrator.app.parts import Parts, join
 from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import Clock, SystemClock
@@ -116,8 +116,11 @@ async def _start(app: App, stack: AsyncExitStack) -> Running:
         Transport(base_urls, allow_private_networks=app.settings.allow_private_networks, outside=app.outside)
     )
     parts = join(app, store, folder, transport)
+    # From before the first submit until after the last answer: providers fetch their inputs from here while
+    # they look at a request, and one whose callback nobody takes may never call again.
+    public, public_url = await listen_to_all(stack, app, parts)
     failed = await _begin(app, parts, stack)
-    public_url, admin_url = await listen(stack, app, parts)
+    admin_url = await listen_to_people(stack, app, parts, public)
     log.info("server.started", public=public_url, admin=admin_url)
     return Running(
         public_url,

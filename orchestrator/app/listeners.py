@@ -29,8 +29,10 @@ LISTENERS_STOP_S = 2.0
 """How long requests that are being answered may still take when the server stops."""
 
 
-async def listen(stack: AsyncExitStack, choices: Choices, parts: Parts) -> tuple[str, str]:
-    """Open the public listener, then the admin one; return their addresses. Errors: SettingsError."""
+async def listen_to_all(
+    stack: AsyncExitStack, choices: Choices, parts: Parts
+) -> tuple[receiver.Receiver, str]:
+    """Open the public listener; return it and its address. Errors: SettingsError."""
     settings = choices.settings
     public = receiver.build(
         store_inbox=parts.store,
@@ -42,10 +44,17 @@ async def listen(stack: AsyncExitStack, choices: Choices, parts: Parts) -> tuple
         hooks=Hooks(choices.library, settings.secrets),
     )
     public_runner = receiver.runner(public, shutdown_s=LISTENERS_STOP_S)
-    public_url = await _bind(stack, public_runner, settings.listen.public)
-    inside = admin.build(_deps(choices, parts, public), loopback=settings.listen.admin.is_loopback)
-    admin_runner = web.AppRunner(inside, access_log=None, shutdown_timeout=LISTENERS_STOP_S)
-    return public_url, await _bind(stack, admin_runner, settings.listen.admin)
+    return public, await _bind(stack, public_runner, settings.listen.public)
+
+
+async def listen_to_people(
+    stack: AsyncExitStack, choices: Choices, parts: Parts, public: receiver.Receiver
+) -> str:
+    """Open the admin listener and return its address. Errors: SettingsError."""
+    address = choices.settings.listen.admin
+    inside = admin.build(_deps(choices, parts, public), loopback=address.is_loopback)
+    runner = web.AppRunner(inside, access_log=None, shutdown_timeout=LISTENERS_STOP_S)
+    return await _bind(stack, runner, address)
 
 
 async def _bind(stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunner, address: Address) -> str:
