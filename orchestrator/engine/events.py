@@ -338,13 +338,18 @@ class JobUncertain(JobEvent):
     """
     Nobody knows whether the submit was accepted. Looked for until *until*.
 
-    *deadline_at* where the log holds no submit, because it was restored from an older backup.
+    The rest is there where the log holds no submit, because it was restored from an older backup: what
+    the submit would have had. *template* comes with a second one, when the request was built again.
     """
 
     type: ClassVar[str] = "job.uncertain"
     reason: str
     until: int
     deadline_at: int | None = None
+    price: float | None = None
+    budget: str | None = None
+    template: dict[str, Any] | None = None
+    template_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)

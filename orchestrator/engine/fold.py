@@ -310,6 +310,11 @@ def _uncertain(state: RunState, event: e.JobUncertain) -> None:
     job = state.own_job(event.job)
     job.status, job.uncertain_until, job.wake_at = "uncertain", event.until, event.at
     job.deadline_at = event.deadline_at or job.deadline_at
+    if (template := joined(event.template, event.template_ref)) is not None:
+        job.template = template
+    elif event.price is not None:
+        job.price, job.budget = event.price, event.budget
+        _reserve(state, job, event.price)
 
 
 def _adopted(state: RunState, event: e.JobAdopted) -> None:

@@ -90,6 +90,7 @@ _HOLDS: dict[type[e.Event], Callable[[Any, RunState], Hold | None]] = {
     e.RunFailed: _no_place,
     e.RunCancelled: _no_place,
     e.JobSubmitting: _credits,
+    e.JobUncertain: _credits,
     e.JobRejected: _credits,
     e.JobSucceeded: _credits,
     e.JobFailed: _credits,

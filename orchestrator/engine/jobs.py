@@ -17,7 +17,16 @@ from orchestrator.engine.money import exceeded
 from orchestrator.engine.questions import unanswered
 from orchestrator.engine.state import Job
 from orchestrator.engine.steps import cancel_job, deadline, is_wanted, submitting
-from orchestrator.engine.uncertain import adopt, bound_elsewhere, grace_is_over, is_unaccounted, resolve_at
+from orchestrator.engine.uncertain import (
+    adopt,
+    bound_elsewhere,
+    built_again,
+    doubted,
+    grace_ends,
+    grace_is_over,
+    is_unaccounted,
+    resolve_at,
+)
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.outcomes import (
     Accepted,
@@ -55,6 +64,8 @@ def submit_ready(draft: Draft, job: Job, trigger: t.SubmitReady) -> None:
         for artifact in trigger.inputs:
             draft.emit(e.ArtifactStored(at=draft.at, job=job.id, artifact=artifact, role="input"))
         submitting(draft, job, trigger.template, trigger.number)
+    elif job.status == "uncertain":
+        built_again(draft, job, trigger)
 
 
 def budget_reached(draft: Draft, job: Job) -> None:
@@ -183,9 +194,10 @@ def submit_doubted(draft: Draft, job: Job, trigger: t.SubmitDoubted) -> None:
 
 
 def _uncertain(draft: Draft, job: Job, reason: str) -> None:
-    until = draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
-    deadline_at = deadline(draft, job) if job.status == "created" else None
-    draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=until, deadline_at=deadline_at))
+    if job.status == "created":
+        doubted(draft, job, reason)
+    else:
+        draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=grace_ends(draft, job)))
     if not is_wanted(draft, job):
         cancel_job(draft, draft.state.jobs[job.id])
 

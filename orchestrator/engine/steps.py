@@ -194,9 +194,7 @@ def create_job(
 
 def submitting(draft: Draft, job: Job, template: dict[str, Any], number: int | None) -> None:
     """Let the spending request be sent once this decision is on disk, and its price be reserved with it."""
-    operation = draft.operation(job)
-    price = operation.price(job) if operation.costs else None
-    budget = operation.budget if price is not None else None
+    price, budget, most = reservation(draft, job)
     told, reference = split(draft.lay_aside(template))
     draft.emit(
         e.JobSubmitting(
@@ -207,10 +205,20 @@ def submitting(draft: Draft, job: Job, template: dict[str, Any], number: int | N
             number=number,
             deadline_at=deadline(draft, job) or draft.state.deadline_at,
             price=price,
-            budget=budget_of(job.connection, budget.period_s, draft.at) if budget is not None else None,
-            most=budget.credits if budget is not None else None,
+            budget=budget,
+            most=most,
         )
     )
+
+
+def reservation(draft: Draft, job: Job) -> tuple[float | None, str | None, float | None]:
+    """Return the job's price, the budget that it is taken of now, and how much there is in that at most."""
+    operation = draft.operation(job)
+    price = operation.price(job) if operation.costs else None
+    if price is None or operation.budget is None:
+        return price, None, None
+    budget = operation.budget
+    return price, budget_of(job.connection, budget.period_s, draft.at), budget.credits
 
 
 def deadline(draft: Draft, job: Job) -> int | None:

@@ -6,9 +6,54 @@ from orchestrator.engine import events as e
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.ends import fail
+from orchestrator.engine.large import split
 from orchestrator.engine.state import Job
+from orchestrator.engine.steps import deadline, reservation
 from orchestrator.errors import Failure
 from orchestrator.times import SECOND
+
+
+def grace_ends(draft: Draft, job: Job) -> int:
+    """Return until when a submit that becomes unclear now is looked for."""
+    return draft.at + int(draft.operation(job).uncertain_grace_s * SECOND)
+
+
+def doubted(draft: Draft, job: Job, reason: str) -> None:
+    """
+    Make uncertain what this log takes for unsent.
+
+    What may have been paid is reserved, however little is left: it cannot be refused any more.
+    """
+    price, budget, _ = reservation(draft, job)
+    draft.emit(
+        e.JobUncertain(
+            at=draft.at,
+            job=job.id,
+            reason=reason,
+            until=grace_ends(draft, job),
+            deadline_at=deadline(draft, job),
+            price=price,
+            budget=budget,
+        )
+    )
+
+
+def built_again(draft: Draft, job: Job, trigger: t.SubmitReady) -> None:
+    """Have a request sent that this log does not hold, where its key says that it is the same one."""
+    if job.template is not None or trigger.number is not None or not draft.operation(job).resends:
+        return
+    told, reference = split(draft.lay_aside(trigger.template))
+    draft.emit(
+        e.JobUncertain(
+            at=draft.at,
+            job=job.id,
+            reason="its request was built again, to be sent under the same key",
+            until=grace_ends(draft, job),
+            deadline_at=deadline(draft, job),
+            template=told,
+            template_ref=reference,
+        )
+    )
 
 
 def resolve_at(draft: Draft, job: Job) -> int:

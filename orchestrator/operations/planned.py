@@ -84,6 +84,8 @@ class Planned:
         self.spends = operation.spends
         self.costs = operation.priced is not None
         self.resends = operation.resend
+        # Where the key is the job's id, and not a number, its request can be built again from its parameters.
+        self.numbered = hasattr(settings, "request_id_start")
         self.looks_up = operation.look_up is not None
         self.checks = operation.check is not None or operation.waiting is Waiting.RUN
         budget = settings.budget

@@ -202,12 +202,14 @@ def job_row(row: JobRow) -> Object:
 
 _BROUGHT_OUTPUT = ("job.collecting", "job.succeeded", "job.late_result")
 _OURS = ("job.created", "job.submitting")
+SENDS = ("job.submitting", "job.uncertain")
+"""Events that may hold the request; the second where a restored log had none, and it was built again."""
 
 
-def told_last(history: Sequence[Recorded], type: str, name: str) -> Object | LargeValue | None:
-    """Return the field *name* of the last event of *type* in *history*; None where there is none."""
-    told = next((_data(record) for record in reversed(history) if record.type == type), None)
-    return None if told is None else _value(told, name)
+def told_last(history: Sequence[Recorded], name: str, *types: str) -> Object | LargeValue | None:
+    """Return the latest field *name* of events of *types* in *history*; None where there is none."""
+    told = (_value(_data(record), name) for record in reversed(history) if record.type in types)
+    return next((value for value in told if value is not None), None)
 
 
 def job(
@@ -231,7 +233,8 @@ def job(
     submits = [_data(record) for record in history if record.type == "job.submitting"]
     results = [_value(_data(record), "output") for record in history if record.type in _BROUGHT_OUTPUT]
     response = next((output for output in reversed(results) if output is not None), None)
-    sent = as_sent(template, row, submits[-1]["number"]) if submits and template is not None else None
+    number = submits[-1]["number"] if submits else None
+    sent = as_sent(template, row, number) if template is not None else None
     return job_row(row) | {
         "request": None if sent is None else sent.body,
         "sent": None if sent is None else sent.head,
@@ -245,7 +248,7 @@ def job(
 
 def _value(data: Object, name: str) -> Object | LargeValue | None:
     """Return a field of an event that may be too large for it."""
-    return joined(data[name], data.get(f"{name}_ref"))
+    return joined(data.get(name), data.get(f"{name}_ref"))
 
 
 def waiting(

@@ -51,6 +51,9 @@ log = structlog.get_logger()
 
 LOOKS_KEPT = 10_000
 
+BUILT_AGAIN_LATER = 10_000_000
+"""While submits of its connection are stopped, what is to be sent again looks after so many microseconds."""
+
 STORE_ASKED_AGAIN_S = 2.0
 """After what a disk refused a job is taken up again so soon; its row may say so much later."""
 
@@ -333,6 +336,8 @@ class Performer:
     async def _resolve(self, work: _Work) -> None:
         """Find out what became of an uncertain submit, as far as the provider makes it possible."""
         job = work.job
+        if work.planned.resends and not work.planned.numbered and job.template is None:
+            return await self._build_again(work)
         if self._clock.now() >= (job.uncertain_until or 0):
             return await self._tell(work, t.Woke)
         if work.planned.resends and job.template is not None:
@@ -345,6 +350,28 @@ class Performer:
         if isinstance(found, Found):
             return await self._tell(work, t.LookedUp, found=found)
         return await self._tell(work, t.Woke)
+
+    async def _build_again(self, work: _Work) -> None:
+        """
+        Make the request of a job of which a restored log knows nothing but its parameters.
+
+        Its key is the job's: where it was sent before, the provider says what became of it, and it is not
+        paid for again. It may be the first one all the same, so a pause holds it back, however long.
+        """
+        since = self._clock.now()
+        if self._limits.is_stopped(work.connection, since=0):
+            return await self._schedule.postpone(work.job.id, since + BUILT_AGAIN_LATER)
+        try:
+            prepared = await self._exchanger.run(
+                work.connection, lambda: work.planned.submit(work.job), lane=Lane.SUBMIT, run=work.run
+            )
+        except (NotSent, Lost) as error:
+            log.info("check.failed", job_id=work.job.id, reason=error.reason)
+            prepared = None
+        if not isinstance(prepared, Request) or self._limits.is_stopped(work.connection, since):
+            return await self._tell(work, t.Woke)
+        template = work.planned.sending.freeze(prepared, at=work.job.created_at)
+        return await self._tell(work, t.SubmitReady, template=template.to_json(), number=None)
 
     async def _look_up(self, work: _Work) -> LookUpOutcome | Failed:
         look_up = work.planned.operation.look_up

@@ -84,8 +84,8 @@ async def _show(deps: Deps, job: str) -> shapes.Object:
         row,
         history,
         [delivery.id for delivery in reversed(deliveries)],
-        template=await _whole(deps, shapes.told_last(history, "job.submitting", "template")),
-        params=await _whole(deps, shapes.told_last(history, "job.created", "params")),
+        template=await _whole(deps, shapes.told_last(history, "template", *shapes.SENDS)),
+        params=await _whole(deps, shapes.told_last(history, "params", "job.created")),
     )
 
 

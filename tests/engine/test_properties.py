@@ -568,7 +568,9 @@ def _fits(steps: Any, state: RunState, event: e.Event, resubmitted: set[str]) ->
     if isinstance(event, e.JobRejected):
         assert state.jobs[event.job].status in ("created", "submitting"), "what may be accepted is sent again"
     if isinstance(event, e.JobUncertain):
-        assert state.jobs[event.job].status in ("created", "submitting")
+        doubted = state.jobs[event.job]
+        is_built_again = doubted.status == "uncertain" and doubted.template is None and event.template
+        assert doubted.status in ("created", "submitting") or is_built_again
     if isinstance(event, e.JobLateResult):
         job = state.jobs[event.job]
         assert not job.is_open

@@ -67,3 +67,50 @@ async def test_what_was_submitted_after_the_backup_is_found_and_not_paid_for_aga
     types = [event["type"].removeprefix("orchestrator.") for event in events]
     assert types.count("job.uncertain") >= 2
     assert types.count("job.adopted") == types.count("job.uncertain")
+
+
+AVATARS = """
+name: avatars
+inputs:
+  people: {type: array, items: {type: string}}
+steps:
+  avatar:
+    uses: trypi/generate_avatar
+    for_each: ${{ inputs.people }}
+    with: {prompt: "${{ item }}", output: {resolution: '512'}}
+"""
+
+
+async def test_what_has_a_key_is_asked_for_again_after_a_restore_and_not_paid_for_again(
+    simulators: Callable[..., Any], serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "avatars.yaml").write_text(AVATARS)
+    simulated = await simulators(kinds=("pizi", "trypi", "perfect"), **FAST)
+    server = await serve(simulated, **ONE_BY_ONE)
+    people = {"people": ["a founder", "a gardener", "a diver"]}
+    _, run = await server.post("/runs", {"workflow": "avatars", "inputs": people})
+    await command(server, "db", "backup", str(tmp_path / "backup.tar"))
+    assert (await server.ended(run["id"]))["status"] == "succeeded"
+    books = simulated.books("trypi")
+    assert (len(books.tasks), books.charged) == (3, 3)
+
+    await server.kill()
+    await command(server, "db", "restore", str(tmp_path / "backup.tar"), "--force")
+    await server.start()
+    before = submits(books)
+    await asyncio.sleep(1.0)
+    assert submits(books) == before, "a pause holds back what may be the first request all the same"
+    await server.post("/connections/trypi/resume", {})
+    again = await server.ended(run["id"])
+
+    assert again["status"] == "succeeded", again["error"]
+    assert (len(books.tasks), books.charged) == (3, 3), "something was paid for again"
+    assert submits(books) > before
+    jobs = (await server.get(f"/jobs?run={run['id']}"))["items"]
+    shown = [await server.get(f"/jobs/{job['id']}") for job in jobs]
+    assert all(job["request"]["prompt"] in people["people"] for job in shown), "what was sent can be seen"
+
+
+def submits(books: Any) -> int:
+    return sum(count for what, count in books.counts.items() if what.startswith("POST "))
