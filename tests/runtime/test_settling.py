@@ -17,6 +17,7 @@ from orchestrator.engine.effects import Effect
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import Refused
+from orchestrator.operations.needs import Needs
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.runs import Runs
@@ -147,7 +148,11 @@ async def test_a_callback_of_a_job_that_is_gone_is_settled_when_the_store_is_wel
     async def nobody(text: str, is_image: bool) -> str:
         return text
 
-    runs = Runs(worker, store, Library([], catalog(CONNECTORS)), nobody, SystemClock())
+    async def is_held(digest: str) -> bool:
+        return True
+
+    needs = Needs(worker.plans, store, worker, worker.values, is_held)
+    runs = Runs(worker, store, Library([], catalog(CONNECTORS)), nobody, SystemClock(), needs)
     intake = Intake(store, store, worker, HookIntake(store, runs, Library([], catalog(CONNECTORS))))
     store.subscribe(intake.arrived)
     loop: asyncio.Task[Any] = asyncio.create_task(intake.run())
