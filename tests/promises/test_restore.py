@@ -43,6 +43,19 @@ async def command(server: Any, *words: str) -> Any:
     return json.loads(out)
 
 
+async def backed_up_in_the_middle(server: Any, books: Any, file: Path) -> Any:
+    """Make a backup when something was submitted, and something was not."""
+
+    async def has_begun() -> bool:
+        return bool(books.tasks)
+
+    await server.until(has_begun, "a task", 10)
+    await server.post(f"/connections/{books.kind}/pause", {})
+    backup = await command(server, "db", "backup", str(file))
+    await server.post(f"/connections/{books.kind}/resume", {})
+    return backup
+
+
 async def test_what_was_submitted_after_the_backup_is_found_and_not_paid_for_again(
     simulators: Callable[..., Any], serve: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -51,7 +64,7 @@ async def test_what_was_submitted_after_the_backup_is_found_and_not_paid_for_aga
     simulated = await simulators(**FAST)
     server = await serve(simulated, **ONE_BY_ONE)
     _, run = await server.post("/runs", {"workflow": "faces", "inputs": {"names": ["Ada", "Bea", "Cleo"]}})
-    backup = await command(server, "db", "backup", str(tmp_path / "backup.tar"))
+    backup = await backed_up_in_the_middle(server, simulated.books("pizi"), tmp_path / "backup.tar")
     assert (await server.ended(run["id"]))["status"] == "succeeded"
     assert len(simulated.books("pizi").tasks) == 3
 
@@ -90,9 +103,9 @@ async def test_what_has_a_key_is_asked_for_again_after_a_restore_and_not_paid_fo
     server = await serve(simulated, **ONE_BY_ONE)
     people = {"people": ["a founder", "a gardener", "a diver"]}
     _, run = await server.post("/runs", {"workflow": "avatars", "inputs": people})
-    await command(server, "db", "backup", str(tmp_path / "backup.tar"))
-    assert (await server.ended(run["id"]))["status"] == "succeeded"
     books = simulated.books("trypi")
+    await backed_up_in_the_middle(server, books, tmp_path / "backup.tar")
+    assert (await server.ended(run["id"]))["status"] == "succeeded"
     assert (len(books.tasks), books.charged) == (3, 3)
 
     await server.kill()
