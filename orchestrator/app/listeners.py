@@ -14,6 +14,7 @@ from orchestrator.app.parts import Parts
 from orchestrator.artifacts.links import signed_links
 from orchestrator.clock import rfc3339
 from orchestrator.errors import SettingsError, StoreUnavailable
+from orchestrator.operations import shapes
 from orchestrator.operations.budgets import Budgets
 from orchestrator.operations.connections import Connections
 from orchestrator.operations.decisions import Decisions
@@ -22,7 +23,9 @@ from orchestrator.operations.dry_runs import DryRuns
 from orchestrator.operations.hooks import Hooks
 from orchestrator.operations.jobs import Jobs
 from orchestrator.operations.pruning import Pruning
+from orchestrator.operations.waiting import Board, Known, Obstacle
 from orchestrator.settings import Address
+from orchestrator.store.rows import JobRow
 from orchestrator.store.sqlite import SqliteStore
 
 LISTENERS_STOP_S = 2.0
@@ -99,11 +102,34 @@ def _deps(choices: Choices, parts: Parts, public: receiver.Receiver) -> admin.De
         counts=parts.counters.all,
         ready=_readiness(store, parts),
         connections=connections,
+        board=Board(store, _known(parts, connections), clock),
         rejects=lambda: [_refused(reject) for reject in public.rejects],
-        last_check=parts.performer.last_checks.get,
-        shortage=lambda: parts.disk.shortage,
         run_bytes_max=choices.settings.limits.run_body_size,
         artifact_bytes_max=choices.settings.limits.artifact_size,
+    )
+
+
+def _known(parts: Parts, connections: Connections) -> Known:
+    """Return what the waiting board is told by those who know."""
+
+    limits, values = parts.limits, parts.worker.values
+
+    def obstacle(job: JobRow) -> Obstacle | None:
+        found = limits.obstacle(job.connection)
+        is_limited = found in (None, "slot") and limits.turnstile.is_limited(job.connection)
+        # What is being done for a job that is not submitted yet is to wait for its turn.
+        return "rate_limit" if is_limited and parts.performer.is_busy(job.id) else found
+
+    async def question(job: JobRow) -> dict[str, Any] | None:
+        state = await parts.runs.get(job.run)
+        return await values.during(lambda: shapes.open_question(state, state.jobs.get(job.id)))
+
+    return Known(
+        obstacle=obstacle,
+        last_check=parts.performer.last_checks.get,
+        usual=parts.plans.usual.of,
+        question=question,
+        connections=connections.all,
     )
 
 

@@ -16,7 +16,7 @@ why, stands in `pauses`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.clock import Clock, rfc3339
 from orchestrator.definition.workflow import CORE
@@ -87,6 +87,16 @@ class Limits:
         most = min(most, self.turnstile.kept_alive(connection) or UNLIMITED)
         free = max(most - account.running(), 0)
         return free if admitted is None else min(free, admitted)
+
+    def obstacle(self, connection: str) -> Literal["connection", "disk", "pause", "slot"] | None:
+        """Return what keeps jobs of the connection from being submitted just now."""
+        if connection not in self._accounts:
+            return "connection"
+        if self.shortage is not None:
+            return "disk"
+        if self.pauses.of(connection) is not None:
+            return "pause"
+        return None if self.free(connection) > 0 else "slot"
 
     def slot(self, connection: str, change: int) -> None:
         """A job took a slot of the connection (+1) or gave it back (-1)."""

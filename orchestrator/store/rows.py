@@ -168,6 +168,24 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """An open job, and the workflow of its run."""
+
+    job: JobRow
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """A group that runs wait for. *most*: None where nobody knows how many may go on."""
+
+    resource: str
+    used: float
+    most: float | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lap:
     """
     How far the turns of runs have come, in numbers that are the store's own; `Lap()` is the beginning.

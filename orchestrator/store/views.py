@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from orchestrator.store.rows import IdempotencyKey, JobRow, RunRow
+from orchestrator.store.rows import GroupLine, IdempotencyKey, JobRow, RunRow, WaitingJob
 
 
 class Views(Protocol):
@@ -32,6 +32,24 @@ class Views(Protocol):
         before: str | None = None,
         limit: int = 50,
     ) -> Sequence[JobRow]: ...
+
+    async def waiting_jobs(
+        self, *, connection: str | None, workflow: str | None, after: str | None, limit: int
+    ) -> Sequence[WaitingJob]:
+        """Return open jobs, the oldest first, that were made after the job or run *after*."""
+        ...
+
+    async def waiting_runs(self, *, workflow: str | None, after: str | None, limit: int) -> Sequence[RunRow]:
+        """Return runs that wait for a place in their group, likewise; one that is a step follows its job."""
+        ...
+
+    async def group_lines(self) -> Sequence[GroupLine]:
+        """Return the groups that runs wait for, at most a hundred."""
+        ...
+
+    async def budget_line(self, connection: str) -> int:
+        """Return how many jobs stand in line for the connection's budget."""
+        ...
 
     async def durations(self, *, called_back: bool, limit: int) -> Sequence[tuple[str, str, float]]:
         """

@@ -17,6 +17,7 @@ from orchestrator.operations.plans import Plans
 from orchestrator.operations.pruning import Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.values import Values
+from orchestrator.operations.waiting import Board
 from orchestrator.operations.workflows import Library
 from orchestrator.store.inbox import Inbox
 from orchestrator.store.log import Log
@@ -35,9 +36,6 @@ class Deps:
     *rejects*       the latest requests on callback URLs that were refused and not stored, oldest first,
                     as JSON objects.
     *counts*        how often what should not happen has happened since the server started.
-    *last_check*    when this process last asked the provider about a job, in microseconds since the
-                    epoch; None where it has not. Looks that bring no news leave no trace in the log.
-    *shortage*      says why no submit starts just now, or None.
     *run_bytes_max*, *artifact_bytes_max*: the longest bodies of `POST /runs` and `POST /artifacts`.
     *keep_alive_s*: an event stream with nothing to tell says so this often, in seconds.
     """
@@ -59,10 +57,9 @@ class Deps:
     clock: Clock
     ready: Callable[[], Awaitable[str | None]]
     connections: Connections
+    board: Board
     rejects: Callable[[], Sequence[Mapping[str, Any]]]
-    last_check: Callable[[str], int | None]
     counts: Callable[[], Mapping[str, int]] = dict
-    shortage: Callable[[], str | None] = lambda: None
     run_bytes_max: int = 64 * MIB
     artifact_bytes_max: int = 512 * MIB
     keep_alive_s: float = 15.0

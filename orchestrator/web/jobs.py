@@ -1,4 +1,4 @@
-"""Jobs: list them, look at one with what was sent and what came back, settle one, and the waiting board."""
+"""Jobs: list them, look at one with what was sent and what came back, settle one."""
 
 import re
 from typing import Annotated, get_args
@@ -8,10 +8,9 @@ from pydantic import AfterValidator, Field
 
 from orchestrator.engine.events import Resolution
 from orchestrator.engine.large import LargeValue, Unavailable
-from orchestrator.engine.state import OPEN, JobStatus
+from orchestrator.engine.state import JobStatus
 from orchestrator.errors import NotFound
 from orchestrator.operations import shapes
-from orchestrator.operations.questions import asks
 from orchestrator.store.log import Log
 from orchestrator.store.rows import JobRow, Recorded
 from orchestrator.web import bodies, paging
@@ -112,36 +111,8 @@ async def _history(log: Log, row: JobRow) -> list[Recorded]:
         after = records[-1].seq
 
 
-async def waiting(request: web.Request) -> web.Response:
-    """List every job that waits for the outside world, the longest waiting first."""
-    query = Query(request, "limit", "cursor")
-    limit, after = paging.limit(query), paging.cursor(query)
-    query.check()
-    deps = request.app[DEPS]
-    rows = await deps.schedule.open_jobs(sorted(OPEN), after=after or "", limit=limit + 1)
-    asked = {row.id: await _asked(deps, row) for row in rows}
-    return paging.page(rows, limit, lambda row: _waiting(deps, row, asked[row.id]))
-
-
-def _waiting(deps: Deps, row: JobRow, asked: shapes.Object | None) -> shapes.Object:
-    usual = deps.plans.usual.of(row.connection, row.operation)
-    found = shapes.waiting(row, deps.last_check(row.id), usual, asked)
-    if row.status == "created" and deps.shortage() is not None:
-        found["waiting_for"] = "the disk (/readyz says why)"
-    return found
-
-
-async def _asked(deps: Deps, row: JobRow) -> shapes.Object | None:
-    """Return what a job asks a person; None for any other, whose run need not be read for this."""
-    if not asks(row):
-        return None
-    state = await deps.runs.get(row.run)
-    return await deps.values.during(lambda: shapes.open_question(state, state.jobs.get(row.id)))
-
-
 ROUTES = (
     web.get(f"{PREFIX}/jobs", index),
     web.get(f"{PREFIX}/jobs/{{job}}", show),
     web.post(f"{PREFIX}/jobs/{{job}}/resolve", resolve),
-    web.get(f"{PREFIX}/waiting", waiting),
 )

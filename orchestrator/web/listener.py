@@ -16,6 +16,7 @@ from orchestrator.web import (
     runs,
     steps,
     stream,
+    waiting,
     workflows,
 )
 from orchestrator.web.deps import DEPS, MIB, Deps
@@ -29,6 +30,7 @@ _ROUTES: Sequence[web.RouteDef] = (
     *events.ROUTES,
     *stream.ROUTES,
     *jobs.ROUTES,
+    *waiting.ROUTES,
     *steps.ROUTES,
     *deliveries.ROUTES,
     *workflows.ROUTES,

@@ -28,6 +28,7 @@ from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.pruning import Policy, Pruning
 from orchestrator.operations.runs import Runs
 from orchestrator.operations.values import Values
+from orchestrator.operations.waiting import Board, Known
 from orchestrator.operations.workflows import Library
 from orchestrator.providers.base import Connector
 from orchestrator.providers.pizi import PiziSettings, connect
@@ -36,6 +37,7 @@ from orchestrator.runtime.janitor import Janitor
 from orchestrator.runtime.ledger import Ledger
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
+from orchestrator.store.rows import JobRow
 from orchestrator.store.sqlite import SqliteStore
 from orchestrator.web import Deps, build
 
@@ -185,6 +187,17 @@ def deps(
         return folder.hold(digest)
 
     needs = Needs(plans, store, worker, worker.values, is_held)
+
+    async def question(job: JobRow) -> None:
+        return None
+
+    known = Known(
+        obstacle=lambda job: limits.obstacle(job.connection),
+        last_check=world.checks.get,
+        usual=plans.usual.of,
+        question=question,
+        connections=connections.all,
+    )
     return Deps(
         runs=Runs(worker, store, library, take_file, SystemClock(), needs),
         dry_runs=DryRuns(library, plans, connections, take_file),
@@ -203,8 +216,8 @@ def deps(
         clock=SystemClock(),
         ready=world.ready,
         connections=connections,
+        board=Board(store, known, clock),
         rejects=lambda: world.rejects,
-        last_check=world.checks.get,
         run_bytes_max=100_000,
         artifact_bytes_max=1_000_000,
     )

@@ -306,7 +306,7 @@ async def test_the_waiting_board_says_that_the_disk_is_what_is_waited_for(
     limits.stop_for("the disk is nearly full")
     await start()
 
-    client = await serve(shortage=lambda: limits.shortage)
+    client = await serve()
     board = (await (await client.get("/api/v1/waiting")).json())["items"]
 
     assert [entry["waiting_for"] for entry in board] == ["the disk (/readyz says why)"]

@@ -1,17 +1,22 @@
 """Who is next of those that stand in line for what runs share: places in groups, credits of budgets."""
 
 import sqlite3
+from collections.abc import Iterator
+from itertools import islice
 
 import orjson
 
 from orchestrator.store import queries
-from orchestrator.store.rows import Lap, Promised, Purse
+from orchestrator.store.rows import GroupLine, Lap, Promised, Purse
 from orchestrator.store.sqlite.holds import DUST
 
 _SQL = queries.load("sqlite")
 
 ADMITTED = 100
 """So many runs of a group are let in at a time."""
+
+SHOWN = 100
+"""So many groups are shown to people."""
 
 PROMISED, WALKED = 200, 500
 """To so many jobs, past so many runs, promises are made at a time: others wait for the thread that writes."""
@@ -20,16 +25,32 @@ PROMISED, WALKED = 200, 500
 def admissible(db: sqlite3.Connection) -> list[str]:
     """Return what `Schedule.admissible` does, a look-up for each group that is waited for."""
     found: list[str] = []
-    after = ""
-    while True:
-        resource, left = db.execute(_SQL["next_group_in_line"], {"after": after}).fetchone()
-        if resource is None:
-            return found
+    for resource, left, _, _ in _groups(db):
         limit = 1 if left is None else min(int(left), ADMITTED)
         if limit > 0:
             rows = db.execute(_SQL["runs_in_line"], {"resource": resource, "limit": limit})
             found += [run for (run,) in rows]
-        after = resource
+    return found
+
+
+def groups(db: sqlite3.Connection) -> list[GroupLine]:
+    """Return what `Views.group_lines` does."""
+    return [
+        GroupLine(
+            resource, used or 0.0, most, db.execute(_SQL["group_line"], {"resource": resource}).fetchone()[0]
+        )
+        for resource, _, used, most in islice(_groups(db), SHOWN)
+    ]
+
+
+def _groups(db: sqlite3.Connection) -> Iterator[tuple[str, float | None, float | None, float | None]]:
+    """Yield the groups that are waited for: what is left of each, used, and there."""
+    after: str | None = ""
+    while after is not None:
+        found = db.execute(_SQL["next_group_in_line"], {"after": after}).fetchone()
+        if found[0] is not None:
+            yield found
+        after = found[0]
 
 
 def spoken_for(db: sqlite3.Connection, purse: Purse, job: str) -> float:

@@ -9,8 +9,9 @@ up a decision. A file belongs to one server at a time.
 import asyncio
 import heapq
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ import aiosqlite
 import orjson
 
 from orchestrator.clock import Clock
+from orchestrator.engine.state import OPEN
 from orchestrator.errors import StoreUnavailable
 from orchestrator.store import queries
 from orchestrator.store.audit import OpenRun
@@ -29,6 +31,7 @@ from orchestrator.store.rows import (
     DeliveryVerdict,
     Due,
     Epoch,
+    GroupLine,
     IdempotencyKey,
     JobRow,
     Lane,
@@ -38,6 +41,7 @@ from orchestrator.store.rows import (
     Recorded,
     RunRow,
     Settled,
+    WaitingJob,
 )
 from orchestrator.store.schedule import BEGINNING
 from orchestrator.store.sqlite import epochs, lines, pruning, trouble, turns
@@ -433,6 +437,28 @@ class SqliteStore:
             return _jobs(await self._list("jobs_of_run", run=run, **asked))
         return _jobs(await self._list("jobs" if status is None else "jobs_of_status", **asked))
 
+    async def waiting_jobs(
+        self, *, connection: str | None, workflow: str | None, after: str | None, limit: int
+    ) -> Sequence[WaitingJob]:
+        asked = {"connection": connection, "workflow": workflow, "limit": limit}
+        asked["after"] = f"job_{(after or '_').partition('_')[2]}"
+        rows = await self._on(self._lister, _waiting, asked)
+        return [
+            WaitingJob(job, row[-1]) for row, job in zip(rows, _jobs(row[:-1] for row in rows), strict=True)
+        ]
+
+    async def waiting_runs(self, *, workflow: str | None, after: str | None, limit: int) -> Sequence[RunRow]:
+        # Beyond a run nothing else has its number; a run of the same moment as a job comes after it.
+        kind, _, made = (after or "").partition("_")
+        least = f"run_{made}" + ("!" if kind == "run" else "")
+        return _runs(await self._list("waiting_runs", workflow=workflow, least=least, limit=limit))
+
+    async def group_lines(self) -> Sequence[GroupLine]:
+        return await self._on(self._lister, lines.groups)
+
+    async def budget_line(self, connection: str) -> int:
+        return int(_single(await self._list("budget_line", connection=connection)))
+
     async def durations(self, *, called_back: bool, limit: int) -> Sequence[tuple[str, str, float]]:
         rows = await self._list("durations", called_back=called_back, limit=limit)
         return [(connection, operation, micros / 1e6) for connection, operation, micros in reversed(rows)]
@@ -478,6 +504,12 @@ def _fetch(db: sqlite3.Connection, statement: str, arguments: dict[str, Any]) ->
     return db.execute(statement, arguments).fetchall()
 
 
+def _waiting(db: sqlite3.Connection, asked: dict[str, Any]) -> list[Any]:
+    """Merge the next jobs of each open status, by id."""
+    found = [db.execute(_SQL["waiting_jobs"], {**asked, "status": status}) for status in sorted(OPEN)]
+    return list(islice(heapq.merge(*found, key=lambda row: row[0]), asked["limit"]))
+
+
 def _below(db: sqlite3.Connection, since: int) -> int:
     """
     Return a sequence below those of all events since *since*, so that the log before it is not read.
@@ -517,7 +549,7 @@ def _runs(rows: Sequence[Any]) -> list[RunRow]:
     return [RunRow(**dict(zip(_RUN, row, strict=True))) for row in rows]
 
 
-def _jobs(rows: Sequence[Any]) -> list[JobRow]:
+def _jobs(rows: Iterable[Any]) -> list[JobRow]:
     return [JobRow(**dict(zip(_JOB, row, strict=True))) for row in rows]
 
 

@@ -441,8 +441,9 @@ SELECT id FROM runs WHERE wake_at <= :now AND finished_at IS NULL ORDER BY wake_
 SELECT id FROM runs WHERE wake_at <= :now AND finished_at IS NOT NULL ORDER BY wake_at LIMIT :limit;
 
 -- name: next_group_in_line
--- Of the resources that runs wait for the next one, with how much of it is left, where that is known.
-SELECT following.name, s.most - s.used
+-- Of the resources that runs wait for the next one, with how much of it is left, used and there, where that
+-- is known.
+SELECT following.name, s.most - s.used, s.used, s.most
 FROM (SELECT min(waits_for) AS name FROM runs WHERE waits_for IS NOT NULL AND waits_for > :after) following
 LEFT JOIN resources s ON s.name = following.name;
 
@@ -649,6 +650,30 @@ FROM (SELECT id, connection, operation, submitted_at, finished_at
       FROM jobs WHERE status = 'succeeded' ORDER BY id DESC LIMIT :limit) latest
 WHERE latest.submitted_at IS NOT NULL
   AND (NOT :called_back OR EXISTS (SELECT 1 FROM deliveries d WHERE d.job = latest.id));
+
+-- name: waiting_jobs
+-- Of one status, by id, each with the workflow of its run.
+SELECT j.id, r.id, j.step, j."index", j.attempt, j.connection, j.operation, j.status, j.task_id, j.lane,
+       j.wake_at, j.deadline_at, j.created_at, j.submitted_at, j.finished_at, j.credits, j.error,
+       j.reserved, j.asks, r.workflow
+FROM jobs j CROSS JOIN runs r ON r.n = j.run
+WHERE j.status = :status AND j.id > :after
+  AND (:connection IS NULL OR j.connection = :connection) AND (:workflow IS NULL OR r.workflow = :workflow)
+ORDER BY j.id LIMIT :limit;
+
+-- name: waiting_runs
+SELECT id, workflow, digest, status, version, labels, inputs, outputs, error,
+       created_at, started_at, finished_at, wake_at, waits_for
+FROM runs
+WHERE status = 'pending' AND waits_for IS NOT NULL AND id >= :least
+  AND (:workflow IS NULL OR workflow = :workflow)
+ORDER BY id LIMIT :limit;
+
+-- name: group_line
+SELECT count(*) FROM runs WHERE waits_for IS NOT NULL AND waits_for = :resource;
+
+-- name: budget_line
+SELECT count(*) FROM jobs WHERE connection = :connection AND asks > 0;
 
 -- name: run_of_job
 SELECT r.id FROM jobs j JOIN runs r ON r.n = j.run WHERE j.id = :job;
