@@ -17,7 +17,7 @@ from orchestrator.engine.large import LargeValue, NotLoaded, opened
 from orchestrator.errors import NotFound
 
 MEMORY_BYTES = 32 << 20
-"""So much of their JSON may be in memory, besides what is being worked with."""
+"""So much of their JSON is in memory at the most; what is being worked with may be more."""
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Values:
         wanted = {id(value): value for value in values if value.problem is None}
         for key in wanted:
             self._loaded.pop(key, None)
-        left = self._memory_bytes
+        left = self._memory_bytes - sum(value.size for value in wanted.values())
         for key, value in reversed(list(self._loaded.items())):
             left -= value.size
             if left < 0:

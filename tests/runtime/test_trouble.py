@@ -13,13 +13,14 @@ from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect
+from orchestrator.engine.large import LargeValue, lay_aside
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.values import Values
-from orchestrator.outcomes import Accepted
+from orchestrator.outcomes import Accepted, Done
 from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
@@ -102,3 +103,34 @@ async def test_what_happened_is_kept_while_what_a_person_asks_for_is_refused(
     state = await answered
     assert state.jobs[job].task_id == "task_1"
     assert state.cancelling is None, "what was refused is not done behind anybody's back"
+
+
+async def test_the_log_mentions_no_value_that_is_not_on_disk_yet(worker: Worker, tmp_path: Path) -> None:
+    job = next(iter((await started(worker, "run_1")).jobs))
+    await worker.handle("run_1", t.SubmitReady, job=job, template={})
+    await worker.handle("run_1", t.SubmitAnswered, job=job, outcome=Accepted("task_1"))
+    result = Done(output={"text": "long " * 60_000})
+
+    (tmp_path / "artifacts").rename(tmp_path / "away")
+    ending = asyncio.create_task(worker.handle("run_1", t.Checked, job=job, outcome=result, asked_at=0))
+    while worker.trouble is None and not ending.done():  # noqa: ASYNC110 - it is the disk that is waited for
+        await asyncio.sleep(0.01)
+    told = [record.type for record in await worker.store.read("run_1")]
+    (tmp_path / "away").rename(tmp_path / "artifacts")
+    state = await ending
+
+    assert "job.succeeded" not in told
+    assert state.status == "succeeded"
+    assert await worker.values.of(state.jobs[job].output) == result.output
+
+
+async def test_only_so_much_of_large_values_is_in_memory(tmp_path: Path) -> None:
+    values = Values(Folder(tmp_path / "artifacts"), memory_bytes=700_000)
+    large = [lay_aside({"text": letter * 300_000}) for letter in "abc"]
+    aside = [one for one in large if isinstance(one, LargeValue)]
+
+    await values.keep(aside[:2])
+    await values.keep(aside[2:])
+
+    assert [one.is_known for one in aside] == [False, True, True]
+    assert [(await values.of(one))["text"][0] for one in aside] == ["a", "b", "c"]
