@@ -66,6 +66,8 @@ def _serve_sandbox(settings: "Settings", allow_invalid: bool) -> None:
     options = Options(kinds=sandbox.kinds(settings))
     with background.running(sandbox.simulated(options)) as simulators:
         click.echo(f"Simulated: {', '.join(options.kinds)} at {simulators.url}")
+        if not settings.workflows.exists():
+            click.echo(f"There is no folder '{settings.workflows}': the shipped examples take its place.")
         _serve(sandbox.pointed_at(settings, simulators, SANDBOX_DATA), allow_invalid)
 
 

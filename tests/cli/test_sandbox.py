@@ -1,5 +1,6 @@
 """Settings that point at simulated providers."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,19 @@ def test_the_shipped_workflows_bring_the_connections_that_they_use(
 def test_a_kind_that_nobody_simulates_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match=r"providers\.moon: there is no simulator for the kind 'moon'"):
         sandbox.kinds(Settings(providers={"moon": {}}))
+
+
+def test_a_folder_that_is_not_there_is_not_replaced_in_silence(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        own = {"ORCHESTRATOR_WORKFLOWS": "mine", "ORCHESTRATOR_LISTEN__PUBLIC": host}
+
+        done = call("serve", "--sandbox", env=own)
+
+    assert done.exit_code == 2
+    assert "There is no folder 'mine': the shipped examples take its place.\n" in done.stdout
