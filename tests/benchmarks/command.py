@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from tempfile import NamedTemporaryFile
-from time import perf_counter
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from time import perf_counter, thread_time
 
 from tests.benchmarks import report
 from tests.benchmarks.measures import MEASURES, Amount, Stage
@@ -30,9 +30,10 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{perf_counter() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
 
     say(_machine(asked.folder))
-    stage = Stage(amount, asked.folder, say)
     try:
-        results = [result for name in asked.only for result in MEASURES[name](stage)]
+        with TemporaryDirectory(prefix="bench-", dir=asked.folder) as folder:
+            stage = Stage(amount, Path(folder), say)
+            results = [result for name in asked.only for result in MEASURES[name](stage)]
     except KeyboardInterrupt:
         say("interrupted; nothing was written")
         return 130
@@ -77,9 +78,23 @@ def _count(text: str) -> int:
 
 
 def _machine(folder: Path) -> str:
-    fsync_ms = _fsync_s(folder) * 1000
-    warning = "; that is no real disk, and the figures flatter" if fsync_ms < 0.02 else ""
-    return f"Python {platform.python_version()}, {os.cpu_count()} cores, fsync {fsync_ms:.2f} ms{warning}"
+    fsync_ms, file_ms = _fsync_s(folder) * 1000, _file_s(folder) * 1000
+    disk = f"fsync {fsync_ms:.2f} ms, a new file {file_ms:.2f} ms of processor time"
+    warning = ""
+    if fsync_ms < 0.02:
+        warning = "; that is no real disk, and the figures flatter"
+    elif file_ms > 0.1:
+        warning = "; many files were deleted on it just now, and B3 pays for that: wait some minutes"
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {disk}{warning}"
+
+
+def _file_s(folder: Path) -> float:
+    """Return what it costs to make an empty file, in seconds of processor time."""
+    with TemporaryDirectory(prefix="bench-", dir=folder) as scratch:
+        started = thread_time()
+        for number in range(50):
+            (Path(scratch) / str(number)).touch()
+        return (thread_time() - started) / 50
 
 
 def _fsync_s(folder: Path) -> float:

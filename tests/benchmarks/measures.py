@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
 from tests.benchmarks import wire
@@ -66,7 +66,12 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What every benchmark is given. *folder* is where servers keep their data, one folder each."""
+    """
+    What every benchmark is given. *folder* is where servers keep their data, one folder each.
+
+    None of them is deleted before the last benchmark is over: for some minutes ext4 passes over
+    the inodes that a deletion has freed, and each file that is made then pays for it.
+    """
 
     amount: Amount
     folder: Path
@@ -75,10 +80,8 @@ class Stage:
     @contextmanager
     def server(self, provider_url: str) -> Iterator[Actor]:
         """Run the server under test, with nothing stored."""
-        with (
-            TemporaryDirectory(prefix="server-", dir=self.folder) as folder,
-            Actor(subject, Path(folder), provider_url) as server,
-        ):
+        folder = Path(mkdtemp(prefix="server-", dir=self.folder))
+        with Actor(subject, folder, provider_url) as server:
             self.say(f"server under test: process {server.pid}")
             yield server
 
