@@ -220,7 +220,9 @@ class Performer:
 
     def _submits(self) -> list[asyncio.Task[None]]:
         """Return what sends a claimed request, or waits for its answer."""
-        return [task for job, task in self._busy.items() if job in self._unanswered or job in self._claims]
+        # One that was cancelled before its first step is done, and has not taken itself away.
+        at_work = ((job, task) for job, task in self._busy.items() if not task.done())
+        return [task for job, task in at_work if job in self._unanswered or job in self._claims]
 
     async def _do(self, work: _Work, effect: Effect) -> None:
         match effect.kind:

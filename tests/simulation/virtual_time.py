@@ -35,6 +35,10 @@ ROUNDS = 20_000
 """How often all that belongs to a dead server is cancelled before that counts as a mistake."""
 
 
+PATIENT_FOR = 1_000
+"""How many rounds what unwinds may wait for others, all of whom were cancelled."""
+
+
 class Life:
     """One server process, from its start to its crash or stop."""
 
@@ -73,10 +77,11 @@ class Life:
             _abort(transport)
         for listener in self.listening:
             _stop_listening(listener)
-        root.cancel()
-        for _ in range(ROUNDS):
+        for turn in range(ROUNDS):
             for task in [task for task in self.tasks if task is not root]:
                 task.cancel()
+            if turn % PATIENT_FOR == 0:
+                root.cancel()
             await asyncio.sleep(0.001)
             if root.done():
                 break

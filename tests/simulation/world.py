@@ -172,7 +172,9 @@ class World:
         for name, text in self.scenario.workflows().items():
             written = text.replace("PRODUCT", _product()).replace("LONG", LONG_PROMPT)
             (workflows / f"{name}.yaml").write_text(written)
-        listen = {"public": f"127.0.0.1:{free_port()}", "admin": f"127.0.0.1:{free_port()}"}
+        public = free_port()
+        admin = next(port for port in iter(free_port, None) if port != public)
+        listen = {"public": f"127.0.0.1:{public}", "admin": f"127.0.0.1:{admin}"}
         tables = {kind: self.providers.client_settings(kind) for kind in KINDS}
         secret = ("api_key", "client_id", "client_secret")
         self.credentials = [str(t[key]) for t in tables.values() for key in t if key in secret]
