@@ -113,6 +113,12 @@ class Pauses:
         """Return the balance last seen."""
         return self._standings[connection].credits
 
+    def next_end(self) -> int | None:
+        """Return when the next pause ends, or lets one through, that does so by itself; None: none does."""
+        now = self._clock.now()
+        ends = [s.pause.until for s in self._standings.values() if s.pause is not None]
+        return min((until for until in ends if until is not None and until > now), default=None)
+
     def out_of_credits(self) -> list[str]:
         """Return the connections that wait for credits."""
         return [name for name, s in self._standings.items() if s.pause and s.pause.cause == OUT_OF_CREDITS]

@@ -246,7 +246,11 @@ class Performer:
 
     async def _submit(self, work: _Work) -> None:
         """Do what comes before the spending request, wait for its turn, then claim it."""
-        if self._worker.stopping or self._limits.free(work.connection) <= 0:
+        if self._worker.stopping:
+            return
+        if self._limits.free(work.connection) <= 0:
+            # Others took it since the scheduler counted; whoever gives one back has to know of this job.
+            self._limits.queue(work.connection, waits=True)
             return
         if work.planned.waits == "run":
             outcome = await self.children.start(work.job, await self._worker.state(work.run))

@@ -38,6 +38,10 @@ AT_ONCE = 200
 """How many jobs of a connection are being submitted, or looked at, at a time; the others stay rows."""
 
 
+RUNS_AT_ONCE = 100
+"""How many runs whose time is over are ended in a round."""
+
+
 class Wakes(Protocol):
     """Does what is due for a job, unless it is being done already."""
 
@@ -127,7 +131,8 @@ class Scheduler:
             if shared_at is not None:
                 latest.append(max(shared_at, now + int(CROWDED_S * SECOND)))
             crowded |= await self._submits(connection, now)
-        for run in await self._store.due_runs(now=now, limit=100):
+        overdue = await self._store.due_runs(now=now, limit=RUNS_AT_ONCE)
+        for run in overdue:
             self._worker.post(run, t.RunOverdue)
         if not self._worker.stopping:
             for run in await self._store.due_notices(now=now, limit=100):
@@ -136,7 +141,9 @@ class Scheduler:
         for run in admitted:
             self._worker.post(run, t.Admitted)
         # More may be admissible after these than there was room to look at now.
-        crowded |= bool(admitted)
+        crowded |= bool(admitted) or len(overdue) == RUNS_AT_ONCE
+        if (ends_at := self._limits.pauses.next_end()) is not None:
+            latest.append(ends_at)
         is_quiet = not was_nudged and not any(line.served for line in self._lines.values())
         self._quiet_s = min(self._quiet_s * 2, self._rest_s) if is_quiet else IDLE_S
         latest.append(now + int((CROWDED_S if crowded else self._quiet_s) * SECOND))

@@ -22,7 +22,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
@@ -33,7 +33,7 @@ from orchestrator.engine import events as e
 from orchestrator.engine import triggers as t
 from orchestrator.engine.decide import decide
 from orchestrator.engine.draft import Decision
-from orchestrator.engine.effects import Effect, due_effects
+from orchestrator.engine.effects import Effect, due_effects, effect_of
 from orchestrator.engine.fold import fold
 from orchestrator.engine.holds import Hold
 from orchestrator.engine.large import LargeValue, NotLoaded
@@ -419,6 +419,10 @@ class Worker:
         for job_id, wake_at in batch.postponed.items():
             with suppress(StoreUnavailable):  # Then it stays due, and comes back sooner than it has to.
                 await self.store.postpone(job_id, wake_at, batch.asks.get(job_id))
+            effect = effect_of(state.jobs[job_id], plan.operation(state.jobs[job_id]))
+            if effect is not None and wake_at is not None:
+                # It is not due before that, so this only tells when it will be.
+                self.performer.perform(run, replace(effect, due_at=wake_at), state, plan)
         for effect in effects:
             # Sending is the right of the append that claimed it, and of no other that touches the job.
             if effect.kind != "send" or effect.job in batch.claimed:
@@ -426,6 +430,8 @@ class Worker:
         for job_id, _ in batch.wakes:
             if job_id in self.run_of:
                 self.performer.wake(self.run_of[job_id], job_id)
+            else:
+                self.performer.freed()  # The scheduler finds out whose it is.
         if state.notices and any(type(event) in _WAKING for event in batch.events):
             self.performer.freed()  # The scheduler has others told.
         if any(_gives_back(hold, before) for hold in batch.holds):
