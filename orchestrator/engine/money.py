@@ -23,8 +23,8 @@ def exceeded(draft: Draft, job: Job) -> Failure | None:
         return None
     return Failure(
         "budget_exceeded",
-        f"it would cost {price:g} credits, and of the run's budget of {most:g} for {job.connection} "
-        f"{used:g} are used or reserved",
+        f"it would cost {price:g} credit{'' if price == 1 else 's'}, and of the run's budget of {most:g} "
+        f"for {job.connection} {used:g} are used or reserved",
     )
 
 

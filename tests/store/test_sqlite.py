@@ -178,6 +178,15 @@ def test_only_what_is_missing_is_applied(db: sqlite3.Connection) -> None:
     ]
 
 
+def test_a_database_of_something_else_is_refused_and_left_as_it_was(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE invoices (x)")
+
+    with pytest.raises(StoreUnavailable, match=r"belongs to something else \(it has the table invoices"):
+        migrations.migrate(db, migrations.known(), 1)
+
+    assert [name for (name,) in db.execute("SELECT name FROM sqlite_master")] == ["invoices"]
+
+
 def test_a_newer_database_is_refused(db: sqlite3.Connection) -> None:
     first, second = (
         Migration(1, "first", "CREATE TABLE a (x);"),

@@ -82,9 +82,18 @@ def migrate_file(db: sqlite3.Connection, path: Path, now: int, *, keeps_old: boo
 
 
 def applied(db: sqlite3.Connection) -> dict[int, str]:
-    """Return the migrations that the database went through: their checksums by number."""
-    with_table = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone()
-    return dict(db.execute("SELECT number, checksum FROM migrations")) if with_table else {}
+    """
+    Return the migrations that the database went through: their checksums by number.
+
+    Errors:  StoreUnavailable when there are tables in it, and none of them tells of migrations.
+    """
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and "migrations" not in tables:
+        raise StoreUnavailable(
+            f"the database belongs to something else (it has the table {min(tables)}, and none that "
+            "tells of our migrations): name another file in `store`, or move that one away"
+        )
+    return dict(db.execute("SELECT number, checksum FROM migrations")) if tables else {}
 
 
 def check(applied: dict[int, str], migrations: list[Migration]) -> None:
