@@ -152,7 +152,7 @@ def test_workflows_and_connections_are_listed(ask: Any, run: dict[str, Any]) -> 
     ("args", "code", "message"),
     [
         (["run", "fashion-shoot"], 2, "orchestrator: inputs.product_images: is required\n"),
-        (["run", "fashion-shot"], 2, "no workflow 'fashion-shot' (there are: avatar-shot, "),
+        (["run", "fashion-shot"], 2, "no workflow 'fashion-shot' (did you mean 'fashion-shoot'?)\n"),
         (["run", "fashion-shoot", "-i", "gendr=male"], 2, "did you mean 'gender'?"),
         (["runs", "show", "run_x"], 2, "no run 'run_x'"),
         (["runs", "list", "--status", "runing"], 2, "orchestrator: status: 'runing' is none of"),

@@ -124,8 +124,10 @@ steps:
 
     async def is_asked() -> bool:
         items = (await server.get("/runs?workflow=shaky"))["items"]
-        child.update(items[0] if items else {})
-        jobs = (await server.get(f"/jobs?run={child.get('id')}&status=waiting"))["items"]
+        if not items:
+            return False
+        child.update(items[0])
+        jobs = (await server.get(f"/jobs?run={child['id']}&status=waiting"))["items"]
         return any(job["operation"] == "approve" for job in jobs)
 
     await server.until(is_asked, "the question", 20.0)
