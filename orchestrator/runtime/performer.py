@@ -8,24 +8,23 @@ about the task (network, a broken provider) is not an end: it is done again, lat
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
 
 from orchestrator.artifacts.artifact import Artifact
-from orchestrator.clock import SECOND, Clock
+from orchestrator.clock import Clock
 from orchestrator.engine import triggers as t
 from orchestrator.engine.effects import Effect, effect_of
 from orchestrator.engine.large import LargeValue, Unavailable
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
-from orchestrator.errors import ErrorClass, Failure, StoreUnavailable
-from orchestrator.operations.planned import Planned, needs_number
+from orchestrator.errors import Failure, StoreUnavailable
+from orchestrator.operations.planned import needs_number
 from orchestrator.outcomes import (
     Accepted,
     Alike,
-    CheckOutcome,
     Done,
     Failed,
     Found,
@@ -33,17 +32,19 @@ from orchestrator.outcomes import (
     Pending,
     Retry,
 )
-from orchestrator.providers.base import Reply, Request, ResultFile
+from orchestrator.providers.base import Reply, Request
 from orchestrator.providers.template import Template
 from orchestrator.runtime import likeness
+from orchestrator.runtime.asking import Asker
 from orchestrator.runtime.children import Children, Finished
-from orchestrator.runtime.collect import Collector, DownloadProblem, Gone, Retryable
+from orchestrator.runtime.collect import Collector
 from orchestrator.runtime.exchange import Exchanger
-from orchestrator.runtime.guard import RefusedUrl
 from orchestrator.runtime.limits import Lane, Limits
 from orchestrator.runtime.numbers import Numbers
 from orchestrator.runtime.purses import Purses
+from orchestrator.runtime.results import Results
 from orchestrator.runtime.transport import Lost, NotSent
+from orchestrator.runtime.work import Work, planned_of
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.schedule import Schedule
 
@@ -64,19 +65,6 @@ class Alarm(Protocol):
     def nudge(self, at: int = 0) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One job, as everything below needs it."""
-
-    run: str
-    job: Job
-    planned: Planned
-
-    @property
-    def connection(self) -> str:
-        return self.job.connection
-
-
 class Performer:
     """Performs effects. `alarm` and `children` are set once, by whoever joins the parts."""
 
@@ -95,10 +83,14 @@ class Performer:
         clock: Clock,
     ) -> None:
         self._worker, self._schedule, self._exchanger = worker, schedule, exchanger
-        self._collector, self._limits, self._numbers, self._clock = collector, limits, numbers, clock
+        self._limits, self._numbers, self._clock = limits, numbers, clock
         self._purses = purses
+        self._asker = Asker(exchanger, clock)
+        self._results = Results(
+            worker, schedule, collector, self._asker, clock, nudge=lambda at: self.alarm.nudge(at)
+        )
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._claims: dict[str, _Work] = {}
+        self._claims: dict[str, Work] = {}
         self.last_checks: dict[str, int] = {}
         self._unanswered: set[str] = set()
         self._grace: asyncio.Timeout | None = None
@@ -113,7 +105,7 @@ class Performer:
         job = state.jobs[effect.job]
         if effect.kind == "send":
             # What its parameters make of the operation was read in order to claim it.
-            self._claims[job.id] = _Work(run, job, _planned(plan, job))
+            self._claims[job.id] = Work(run, job, planned_of(plan, job))
         if job.id not in self._busy:
             self._start(job.id, lambda: self._taken_up(run, job, plan, effect))
         elif effect.kind in ("send", "collect"):
@@ -146,7 +138,7 @@ class Performer:
         effect = effect or effect_of(job, plan.operation(job))
         if effect is None:
             return
-        work = _Work(run, job, _planned(plan, job))
+        work = Work(run, job, planned_of(plan, job))
         try:
             await self._do(work, effect)
         except Unavailable as lost:
@@ -163,7 +155,7 @@ class Performer:
             params.refuse(str(lost))
         return replace(job, params=params)
 
-    async def _without(self, work: _Work, effect: Effect, why: str) -> None:
+    async def _without(self, work: Work, effect: Effect, why: str) -> None:
         """Go on without a large value: nothing can be sent, but what was is waited for until its deadline."""
         asked_at = self._clock.now()
         last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
@@ -224,7 +216,7 @@ class Performer:
         at_work = ((job, task) for job, task in self._busy.items() if not task.done())
         return [task for job, task in at_work if job in self._unanswered or job in self._claims]
 
-    async def _do(self, work: _Work, effect: Effect) -> None:
+    async def _do(self, work: Work, effect: Effect) -> None:
         match effect.kind:
             case "submit":
                 await self._submit(work)
@@ -233,18 +225,18 @@ class Performer:
             case "check":
                 await self._check(work)
             case "collect":
-                await self._collect(work)
+                await self._results.collect(work)
             case "resolve":
                 await self._resolve(work)
             case "wake":
                 await self._tell(work, t.Woke)
 
-    async def _tell(self, work: _Work, kind: type[t.JobTrigger], **fields: Any) -> None:
+    async def _tell(self, work: Work, kind: type[t.JobTrigger], **fields: Any) -> None:
         await self._worker.handle(work.run, kind, job=work.job.id, **fields)
 
     # --- submit ---
 
-    async def _submit(self, work: _Work) -> None:
+    async def _submit(self, work: Work) -> None:
         """Do what comes before the spending request, wait for its turn, then claim it."""
         if self._worker.stopping:
             return
@@ -267,7 +259,7 @@ class Performer:
             self._limits.unclaim(slot)
             self._purses.let_go(work.connection, work.job.id)
 
-    async def _prepare(self, work: _Work, *, since: int) -> None:
+    async def _prepare(self, work: Work, *, since: int) -> None:
         made: list[Artifact] = []
         try:
             prepared = await self._exchanger.run(
@@ -303,7 +295,7 @@ class Performer:
             inputs=[artifact.to_json() for artifact in made],
         )
 
-    async def _send(self, work: _Work) -> None:
+    async def _send(self, work: Work) -> None:
         """
         Send what was claimed, once: the one request that must never be sent blindly again.
 
@@ -323,7 +315,7 @@ class Performer:
                 await self._tell(claim, t.SubmitLost, reason="the server met a mistake of its own at sending")
                 raise
 
-    async def _post_submit(self, work: _Work, template: Template) -> None:
+    async def _post_submit(self, work: Work, template: Template) -> None:
         job = work.job
         try:
             reply = await self._exchanger.send(
@@ -339,7 +331,7 @@ class Performer:
                 self._limits.pauses.accepted(work.connection, spent=work.planned.operation.spends)
             await self._tell(work, t.SubmitAnswered, outcome=outcome)
 
-    async def _resolve(self, work: _Work) -> None:
+    async def _resolve(self, work: Work) -> None:
         """Find out what became of an uncertain submit, as far as the provider makes it possible."""
         job = work.job
         if work.planned.resends and not work.planned.numbered and job.template is None:
@@ -357,7 +349,7 @@ class Performer:
             return await self._tell(work, t.LookedUp, found=found)
         return await self._tell(work, t.Woke)
 
-    async def _build_again(self, work: _Work) -> None:
+    async def _build_again(self, work: Work) -> None:
         """
         Make the request of a job of which a restored log knows nothing but its parameters.
 
@@ -379,7 +371,7 @@ class Performer:
         template = work.planned.sending.freeze(prepared, at=work.job.created_at)
         return await self._tell(work, t.SubmitReady, template=template.to_json(), number=None)
 
-    async def _look_up(self, work: _Work) -> LookUpOutcome | Failed:
+    async def _look_up(self, work: Work) -> LookUpOutcome | Failed:
         look_up = work.planned.operation.look_up
         if look_up is None:
             return None
@@ -397,22 +389,22 @@ class Performer:
         state = await self._worker.state(run)
         plan = await self._worker.plan(state)
         opened = await self._opened(state.jobs[job])
-        return _planned(plan, opened).likeness(opened)
+        return planned_of(plan, opened).likeness(opened)
 
     # --- look ---
 
-    async def _check(self, work: _Work) -> None:
+    async def _check(self, work: Work) -> None:
         if work.planned.waits == "run":
             return await self._look_at_run(work)
         asked_at = self._clock.now()
         last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
         self._note_check(work.job.id, asked_at)
-        outcome = await self._ask(work)
+        outcome = await self._asker.ask(work)
         if isinstance(outcome, Done) and not work.job.is_open:
-            return await self._download(work, outcome)
+            return await self._results.download(work, outcome)
         return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
 
-    async def _look_at_run(self, work: _Work) -> None:
+    async def _look_at_run(self, work: Work) -> None:
         """Look how the run stands that a step is; end it where the step has ended, or its time is over."""
         job, asked_at = work.job, self._clock.now()
         last = job.deadline_at is not None and asked_at >= job.deadline_at
@@ -429,144 +421,3 @@ class Performer:
         self.last_checks[job] = at
         while len(self.last_checks) > LOOKS_KEPT:
             del self.last_checks[next(iter(self.last_checks))]
-
-    async def _ask(self, work: _Work) -> CheckOutcome:
-        """Ask how the task stands. A heartbeat without an answer is repeated at once: a life hangs on it."""
-        outcome = await self._asked(work)
-        if outcome is None and work.planned.drops:
-            outcome = await self._asked(work)
-        outcome = outcome or Retry("no answer")
-        if self._cannot_be_lost_yet(work, outcome):
-            return Retry("the provider does not know the task yet")
-        return outcome
-
-    async def _asked(self, work: _Work) -> CheckOutcome | None:
-        """Return what was answered, None where nothing was."""
-        check = work.planned.operation.check
-        assert check is not None, "an operation that nobody can ask is never checked"
-        try:
-            return await self._exchanger.run(
-                work.connection,
-                lambda: check(work.planned.task(work.job)),
-                lane=Lane.HEARTBEAT if work.planned.drops else Lane.CHECK,
-                run=work.run,
-                timeout_s=work.planned.operation.poll_timeout_s,
-            )
-        except NotSent as error:
-            return Retry(error.reason, error.retry_after_s) if error.retry_after_s is not None else None
-        except Lost:
-            return None
-
-    def _cannot_be_lost_yet(self, work: _Work, outcome: CheckOutcome) -> bool:
-        """
-        Whether a task is said to be lost that is younger than a task can be lost.
-
-        Another one would be paid for, while this one is only not to be seen yet.
-        """
-        lost_after_s = work.planned.operation.lost_after_s
-        if lost_after_s is None or not isinstance(outcome, Failed) or outcome.failure.cls != "provider_error":
-            return False
-        age = self._clock.now() - (work.job.submitted_at or 0)
-        return age < lost_after_s * SECOND
-
-    # --- collect ---
-
-    async def _collect(self, work: _Work) -> None:
-        """Fetch the result, unless it is known, and its files."""
-        if work.job.output is not None:
-            return await self._collect_known(work)
-        asked_at = self._clock.now()
-        outcome = await self._ask(work)
-        if isinstance(outcome, Done):
-            return await self._download(work, outcome)
-        last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
-        return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
-
-    async def _collect_known(self, work: _Work) -> None:
-        """Fetch the files of a result that was told; where it cannot be read any more, have it told again."""
-        job = work.job
-        try:
-            output = await self._worker.values.of(job.output)
-        except Unavailable as lost:
-            told = await self._ask(work) if work.planned.checks else None
-            if isinstance(told, Done):
-                return await self._download(work, told)
-            failure = Failure("result_unavailable", f"the job's result cannot be read: {lost}")
-            return await self._tell(work, t.CollectFailed, failure=failure)
-        files = tuple(ResultFile(file["url"], file.get("name")) for file in job.files)
-        return await self._download(work, Done(output=output, files=files, credits=job.credits))
-
-    async def _download(self, work: _Work, done: Done) -> None:
-        try:
-            artifacts = await self._fetch(work, done)
-        except Gone as gone:
-            return await self._download_anew(work, done, gone)
-        except (DownloadProblem, RefusedUrl) as problem:
-            return await self._after_problem(work, problem)
-        return await self._collected(work, done, artifacts)
-
-    async def _download_anew(self, work: _Work, stale: Done, gone: Gone) -> None:
-        """
-        Ask for fresh links and use them.
-
-        Only the same links again, or the provider's word that there is no result, end it here: an
-        answer that did not come, or fresh links that have ended as well, say nothing about the next ones.
-        """
-        fresh = await self._ask(work) if work.planned.checks else None
-        if fresh is None or isinstance(fresh, Failed) or (isinstance(fresh, Done) and _same(fresh, stale)):
-            return await self._collect_failed(work, gone)
-        if not isinstance(fresh, Done):
-            return await self._after_problem(
-                work, Retryable(str(gone), getattr(fresh, "retry_after_s", None))
-            )
-        try:
-            artifacts = await self._fetch(work, fresh)
-        except Gone as again:
-            return await self._after_problem(work, Retryable(str(again)))
-        except (DownloadProblem, RefusedUrl) as problem:
-            return await self._after_problem(work, problem)
-        return await self._collected(work, fresh, artifacts)
-
-    async def _collected(self, work: _Work, done: Done, artifacts: list[Artifact]) -> None:
-        await self._tell(
-            work,
-            t.Collected,
-            output=done.output,
-            credits=done.credits,
-            artifacts=[artifact.to_json() for artifact in artifacts],
-        )
-
-    async def _fetch(self, work: _Work, done: Done) -> list[Artifact]:
-        if len(done.files) == 1:
-            return [await self._collector.download(work.connection, done.files[0])]
-        downloads = [self._collector.download(work.connection, file) for file in done.files]
-        return list(await asyncio.gather(*downloads))
-
-    async def _after_problem(self, work: _Work, problem: DownloadProblem | RefusedUrl) -> None:
-        """Try again later where the link may still work and there is time; else the result is lost to us."""
-        now = self._clock.now()
-        deadline_at = work.job.deadline_at or now
-        if not isinstance(problem, Retryable) or now >= deadline_at:
-            return await self._collect_failed(work, problem)
-        age = now - (work.job.submitted_at or now)
-        after = max(int((problem.retry_after_s or 0) * SECOND), min(SECOND + age // 4, 60 * SECOND))
-        again_at = min(now + after, deadline_at)
-        log.info("download.failed", job_id=work.job.id, reason=str(problem))
-        await self._schedule.postpone(work.job.id, again_at)
-        self.alarm.nudge(again_at)
-        return None
-
-    async def _collect_failed(self, work: _Work, problem: DownloadProblem | RefusedUrl) -> None:
-        cls: ErrorClass = "refused_url" if isinstance(problem, RefusedUrl) else "result_unavailable"
-        await self._tell(work, t.CollectFailed, failure=Failure(cls, str(problem)))
-
-
-def _same(fresh: Done, stale: Done) -> bool:
-    """Whether both name the same links; what they are called does not matter."""
-    return [file.url for file in fresh.files] == [file.url for file in stale.files]
-
-
-def _planned(plan: Plan, job: Job) -> Planned:
-    planned = plan.operation(job)
-    assert isinstance(planned, Planned), "plans are made by operations.plans"
-    return planned
