@@ -27,6 +27,9 @@ HEAD_BYTES = 4096
 _JSON_BYTES_MAX = 16 << 20
 """No value that a workflow can hold is longer as JSON; what is, counts as text."""
 
+UNKNOWN = "application/octet-stream"
+"""Bytes of a type that is not known here."""
+
 EXTENSIONS = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -110,7 +113,7 @@ def file_name(digest: str, media_type: str, suggestion: str | None = None) -> st
 
 def _media_type(head: bytes, whole: Callable[[], bytes | None]) -> str:
     """*whole* gives all the bytes, or None when they are too many to be read for their type."""
-    return _by_signature(head) or _as_text(head, whole) or "application/octet-stream"
+    return _by_signature(head) or _as_text(head, whole) or UNKNOWN
 
 
 _SIGNATURES = (

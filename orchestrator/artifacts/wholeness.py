@@ -26,6 +26,17 @@ def unreadable_bytes(data: bytes) -> str | None:
     return _unreadable(describe(data), BytesIO(data), len(data))
 
 
+def is_cut(nature: Nature, path: Path) -> bool:
+    """Return whether the file, which is such, is a picture that ends in its middle."""
+    with path.open("rb") as file:
+        return not _reaches_its_end(nature.media_type, file, path.stat().st_size)
+
+
+def is_cut_bytes(nature: Nature, data: bytes) -> bool:
+    """Return whether *data*, which is such, is a picture that ends in its middle."""
+    return not _reaches_its_end(nature.media_type, BytesIO(data), len(data))
+
+
 def _unreadable(nature: Nature, file: IO[bytes], size: int) -> str | None:
     if not nature.media_type.startswith("image/"):
         return f"its bytes are {nature.media_type}"

@@ -5,7 +5,7 @@ The engine knows no provider: a `Planned` is the connector's codec behind the en
 words, with the connection's settings in it.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -180,6 +180,13 @@ class Planned:
         except (ValidationError, Unavailable):
             # They are those of an earlier version, or not held any more; that must not lose a result.
             return None
+
+    def makes(self, job: Job) -> Collection[str]:
+        """Return the kinds of file that the job's result has; empty: whatever comes. Never raises."""
+        try:
+            return self.operation.makes(self.parsed(job))
+        except (ValidationError, Unavailable):
+            return ()
 
     def due_at(self, job: Job) -> int:
         """Return when a task that waits for its time is done, microseconds."""

@@ -18,7 +18,7 @@ an exception: it goes into the log.
 """
 
 import re
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
@@ -528,6 +528,8 @@ class Operation:
     *resend*   the provider ignores a second submit with the same key or number.
     *spends*   a submit costs money, or has another effect that must not be had twice.
     *gives_files*  its results have files, which become artifacts.
+    *makes*    which kinds of file these parameters give, by the first word of a media type (`image`, `video`,
+               `model`): a page or a file of another kind is no result. Empty: whatever comes.
     *timeout_s* per attempt (None: as long as its run), *poll_s* between heartbeats, *lost_after_s*
                without one.
     *price*    credits that these parameters cost, where a price list says so.
@@ -548,6 +550,7 @@ class Operation:
     resend: bool = False
     spends: bool = False
     gives_files: bool = False
+    makes: Callable[[Any], Collection[str]] = lambda params: ()
     timeout_s: float | None = 1800.0
     poll_s: float | None = None
     lost_after_s: float | None = None

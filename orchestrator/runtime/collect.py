@@ -3,18 +3,20 @@ Result files, downloaded and kept: a job has not succeeded before its bytes are 
 
 What a download's failure means is data for the one who plans the next: a link that
 is `Gone` needs a fresh one, a `Retryable` failure says nothing about the link, and
-what is `Unusable` will be so every time.
+what is `Unusable` will be so every time. A page that stands in the place of a picture
+is no picture, whatever the status says.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from urllib.parse import unquote
 
 import aiohttp
 
 from orchestrator.artifacts.artifact import Artifact
 from orchestrator.artifacts.folder import Folder
-from orchestrator.artifacts.sniff import Nature, describe, describe_file, file_name
+from orchestrator.artifacts.sniff import UNKNOWN, Nature, describe, describe_file, file_name
+from orchestrator.artifacts.wholeness import is_cut, is_cut_bytes
 from orchestrator.errors import OrchestratorError
 from orchestrator.providers.base import ResultFile
 from orchestrator.runtime.guard import read_url
@@ -36,7 +38,7 @@ class DownloadProblem(OrchestratorError):
 
 
 class Gone(DownloadProblem):
-    """The link does not work (any more): a fresh one is needed."""
+    """The link does not work (any more), or leads to something else: a fresh one is needed."""
 
 
 class Retryable(DownloadProblem):
@@ -70,9 +72,10 @@ class Collector:
             total=download_s, connect=min(CONNECT_S_MAX, download_s / 2), sock_read=min(stall_s, download_s)
         )
 
-    async def download(self, connection: str, file: ResultFile) -> Artifact:
+    async def download(self, connection: str, file: ResultFile, kinds: Collection[str] = ()) -> Artifact:
         """
-        Return the artifact of *file*; its bytes are on disk when this returns.
+        Return the artifact of *file*, one of *kinds* if any are named (see `Operation.makes`); its bytes are
+        on disk when this returns.
 
         Without credentials, wherever it leads; a private address only where it is the
         host of the connection's own base URL.
@@ -84,11 +87,13 @@ class Collector:
                 connection, url, headers={"Accept-Encoding": "identity"}, timeout=self._timeout
             ) as response:
                 _check(response)
-                return await self._keep(response, file)
+                return await self._keep(response, file, kinds)
         except TransportError as error:
             raise Retryable(f"the download failed: {error.reason}") from error
 
-    async def _keep(self, response: aiohttp.ClientResponse, file: ResultFile) -> Artifact:
+    async def _keep(
+        self, response: aiohttp.ClientResponse, file: ResultFile, kinds: Collection[str]
+    ) -> Artifact:
         if (response.content_length or 0) > self._file_bytes_max:
             raise self._too_large(response)
         beginning = bytearray()
@@ -96,18 +101,26 @@ class Collector:
         while not content.at_eof() and len(beginning) < _SMALL_BYTES:
             beginning += await content.readany()
         if content.at_eof():
-            return await self._keep_small(bytes(beginning), response, file)
+            return await self._keep_small(bytes(beginning), response, file, kinds)
         digest, size = await self._folder.put_stream(self._pieces(bytes(beginning), response))
-        nature = await asyncio.to_thread(describe_file, self._folder.path(digest))
+        path = self._folder.path(digest)
+        nature = await asyncio.to_thread(describe_file, path)
+        if kinds:
+            _verify(nature, await asyncio.to_thread(is_cut, nature, path), kinds, response)
         return _artifact(digest, size, nature, file)
 
-    async def _keep_small(self, data: bytes, response: aiohttp.ClientResponse, file: ResultFile) -> Artifact:
+    async def _keep_small(
+        self, data: bytes, response: aiohttp.ClientResponse, file: ResultFile, kinds: Collection[str]
+    ) -> Artifact:
         if not data:
             raise Retryable(f"the download was empty (host {response.url.host})")
         if len(data) > self._file_bytes_max:
             raise self._too_large(response)
+        nature = describe(data)
+        if kinds:
+            _verify(nature, is_cut_bytes(nature, data), kinds, response)
         digest = await self._folder.put(data)
-        return _artifact(digest, len(data), describe(data), file)
+        return _artifact(digest, len(data), nature, file)
 
     async def _pieces(self, beginning: bytes, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         size = len(beginning)
@@ -131,6 +144,15 @@ def _check(response: aiohttp.ClientResponse) -> None:
         raise Gone(answer)
     after = retry_after(response.headers)
     raise Retryable(answer, float(after) if after is not None else None)
+
+
+def _verify(nature: Nature, cut: bool, kinds: Collection[str], response: aiohttp.ClientResponse) -> None:
+    """Refuse what is certainly not of *kinds*; a format that nobody here knows may well be."""
+    place = f"(host {response.url.host})"
+    if nature.media_type != UNKNOWN and nature.media_type.partition("/")[0] not in kinds:
+        raise Gone(f"the download is {nature.media_type}, and no {' or '.join(kinds)} {place}")
+    if cut:
+        raise Gone(f"the download is {nature.media_type}, and ends in the middle of the picture {place}")
 
 
 def _artifact(digest: str, size: int, nature: Nature, file: ResultFile) -> Artifact:

@@ -82,16 +82,16 @@ class Results:
         """
         Ask for fresh links and use them.
 
-        Only the same links again, or the provider's word that there is no result, end it here: an
-        answer that did not come, or fresh links that have ended as well, say nothing about the next ones.
+        Only the provider's word that there is no result ends it here. A link that does not work may do so
+        in a while, where a file is slow to arrive at all of a provider's servers; an answer that did not come,
+        or fresh links that do not work either, say nothing about the next ones.
         """
         fresh = await self._asker.ask(work) if work.planned.checks else None
-        if fresh is None or isinstance(fresh, Failed) or (isinstance(fresh, Done) and _same(fresh, stale)):
+        if fresh is None or isinstance(fresh, Failed):
             return await self._collect_failed(work, gone)
-        if not isinstance(fresh, Done):
-            return await self._after_problem(
-                work, Retryable(str(gone), getattr(fresh, "retry_after_s", None))
-            )
+        if not isinstance(fresh, Done) or _same(fresh, stale):
+            later = Retryable(str(gone), getattr(fresh, "retry_after_s", None))
+            return await self._after_problem(work, later)
         try:
             artifacts = await self._fetch(work, fresh)
         except Gone as again:
@@ -110,9 +110,10 @@ class Results:
         )
 
     async def _fetch(self, work: Work, done: Done) -> list[Artifact]:
+        kinds = work.planned.makes(work.job)
         if len(done.files) == 1:
-            return [await self._collector.download(work.connection, done.files[0])]
-        downloads = [self._collector.download(work.connection, file) for file in done.files]
+            return [await self._collector.download(work.connection, done.files[0], kinds)]
+        downloads = [self._collector.download(work.connection, file, kinds) for file in done.files]
         return list(await asyncio.gather(*downloads))
 
     async def _after_problem(self, work: Work, problem: DownloadProblem | RefusedUrl) -> None:

@@ -21,6 +21,12 @@ def picture() -> bytes:
     return buffer.getvalue()
 
 
+def large_and_cut() -> bytes:
+    buffer = BytesIO()
+    Image.effect_noise((1500, 1500), 90).save(buffer, "PNG", compress_level=0)
+    return buffer.getvalue()[:-10]
+
+
 VIDEO = b"\0\0\0\x20ftypisom" + bytes(3_000_000)
 
 
@@ -200,6 +206,26 @@ async def test_a_file_from_inside_is_refused_unless_it_is_the_connections_own_ho
                 await f.collector.download("another", ResultFile(url))
 
         assert f.heads == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>expired</html>", b'{"error": "expired"}', VIDEO, picture()[:-10], large_and_cut()],
+    ids=["page", "JSON", "video", "cut", "large and cut"],
+)
+async def test_a_file_of_another_kind_is_not_the_one_that_was_promised(tmp_path: Path, body: bytes) -> None:
+    async with files(tmp_path) as f:
+        f.answer = http(body, headers="Content-Type: image/png\r\n")
+        with pytest.raises(Gone, match=r"no image|in the middle"):
+            await f.collector.download("own", ResultFile(f"{f.url}/x"), ("image",))
+
+
+async def test_a_format_that_nobody_here_knows_may_be_what_was_promised(tmp_path: Path) -> None:
+    async with files(tmp_path) as f:
+        f.answer = http(bytes(range(256)))
+        artifact = await f.collector.download("own", ResultFile(f"{f.url}/x"), ("image",))
+
+        assert artifact.media_type == "application/octet-stream"
 
 
 async def test_many_small_files_are_kept_together(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def _feature(feature: Feature, settings: PerfectSettings) -> Operation:
         resend=True,
         spends=True,
         gives_files=True,
+        makes=lambda params: ("image",),
         timeout_s=_TASK_TIMEOUT_S,
         poll_s=settings.poll_interval_s,
         lost_after_s=LOST_AFTER_S,

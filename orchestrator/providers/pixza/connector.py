@@ -1,6 +1,6 @@
 """One account at Pixza: its operations, its credentials, its callbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from orchestrator.providers.at_once import at_once
@@ -45,6 +45,10 @@ class PixzaConnector(Keyed):
         return answers.credits_left(reply)
 
 
+_KINDS: Mapping[str, tuple[str, ...]] = {"image": ("image",), "video": ("video",)}
+"""What kinds of file each type gives; in which of many formats a 3D model comes nobody says."""
+
+
 def _generate(settings: PixzaSettings) -> Operation:
     return Operation(
         name="generate",
@@ -59,6 +63,7 @@ def _generate(settings: PixzaSettings) -> Operation:
         waiting=Waiting.HINT,
         spends=True,
         gives_files=True,
+        makes=lambda params: _KINDS.get(params.type, ()),
         price=partial(_price, settings),
         priced=True,
         files=lambda params: (1, 1),

@@ -73,6 +73,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             waiting=Waiting.HINT,
             spends=True,
             gives_files=True,
+            makes=lambda params: ("image",),
             timeout_s=3600.0,
             price=lambda params: price(settings.prices, "create_model", params.model_dump()),
             priced="create_model" in settings.prices,
@@ -90,6 +91,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             waiting=Waiting.HINT,
             spends=True,
             gives_files=True,
+            makes=lambda params: ("image",),
             timeout_s=1800.0,
             price=lambda params: price(
                 settings.prices, "create_pictures", params.model_dump() | {"variants": params.pictures}

@@ -47,6 +47,7 @@ def _generate(settings: TrypiSettings) -> Operation:
         resend=True,
         spends=True,
         gives_files=True,
+        makes=lambda params: ("image",),
         poll_timeout_s=POLL_TIMEOUT_S,
         price=lambda params: price(settings.prices, "generate_avatar", params.model_dump()),
         priced="generate_avatar" in settings.prices,
