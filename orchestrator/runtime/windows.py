@@ -10,8 +10,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.clock import SECOND
+
 BLOCKS = 10
 """A block is this part of the limit, and one request at the least."""
+
+SLACK_PARTS = 50
+SLACK_MAX = SECOND
+"""A request counts longer than the period by this part of it, at most by so many microseconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +36,16 @@ class Window:
     sent: deque[int] = field(default_factory=deque)
     needs: list[Callable[["Window"], int]] = field(default_factory=list)
     granted: int | None = None
+
+    @property
+    def span(self) -> int:
+        """
+        How long a request counts, in microseconds.
+
+        The provider counts from when it arrives, which is later than when it leaves here, and for the
+        first one, whose connection is made on the way, later than for the next.
+        """
+        return self.period + min(self.period // SLACK_PARTS, SLACK_MAX)
 
     @property
     def block(self) -> int:
@@ -61,7 +77,7 @@ class Window:
         spare = max(self.limit - reserve, self.limit // 10, 1)
         if len(self.sent) < spare:
             return 0
-        return self.sent[len(self.sent) - spare] + self.period - now
+        return self.sent[len(self.sent) - spare] + self.span - now
 
     def count(self, now: int) -> None:
         """One more is sent."""
@@ -82,5 +98,5 @@ class Window:
         self.sent = deque(sorted([*times, *self.sent]) + [now] * ahead)
 
     def _forget(self, now: int) -> None:
-        while self.sent and self.sent[0] <= now - self.period:
+        while self.sent and self.sent[0] <= now - self.span:
             self.sent.popleft()

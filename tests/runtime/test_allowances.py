@@ -135,7 +135,7 @@ async def test_what_was_left_of_a_block_when_the_process_was_killed_is_lost_and_
 
     async with life(disk, clock, "100/10s") as process:
         assert await process.leave(100) == 90
-        clock.at += 10 * SECOND
+        clock.at += 11 * SECOND
         process.turnstile.stir_all()
         assert await process.leave(100) == 100
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from orchestrator.clock import SECOND, SystemClock
 from orchestrator.providers import perfect, pizi
 from orchestrator.providers.base import Connector
@@ -46,8 +48,21 @@ def test_a_window_lets_the_next_in_when_the_oldest_leaves_it() -> None:
     window = Window(2, 10 * SECOND)
     window.sent.extend([1 * SECOND, 4 * SECOND])
 
-    assert window.delay(5 * SECOND, reserve=0) == 6 * SECOND
-    assert window.delay(11 * SECOND, reserve=0) == 0
+    assert window.delay(5 * SECOND, reserve=0) == 6 * SECOND + window.span - window.period
+    assert window.delay(1 * SECOND + window.span, reserve=0) == 0
+
+
+@pytest.mark.parametrize(
+    ("period", "slack"), [(SECOND, SECOND // 50), (60 * SECOND, SECOND), (300 * SECOND, SECOND)]
+)
+def test_a_request_counts_a_little_longer_than_the_period_as_it_arrives_later_than_it_leaves(
+    period: int, slack: int
+) -> None:
+    window = Window(1, period)
+    window.count(0)
+
+    assert window.delay(period, reserve=0) == slack
+    assert window.delay(period + slack, reserve=0) == 0
 
 
 def test_what_is_reserved_for_heartbeats_is_not_there_for_others() -> None:
@@ -55,7 +70,7 @@ def test_what_is_reserved_for_heartbeats_is_not_there_for_others() -> None:
     window.sent.extend([1 * SECOND, 2 * SECOND])
 
     assert window.delay(3 * SECOND, reserve=7) == 0
-    assert window.delay(3 * SECOND, reserve=8) == 9 * SECOND - SECOND
+    assert window.delay(3 * SECOND, reserve=8) == 1 * SECOND + window.span - 3 * SECOND
 
 
 def test_heartbeats_that_need_more_than_there_is_leave_a_tenth_to_others() -> None:
@@ -64,7 +79,7 @@ def test_heartbeats_that_need_more_than_there_is_leave_a_tenth_to_others() -> No
 
     assert window.delay(3 * SECOND, reserve=300) == 0
     window.sent.append(2 * SECOND)
-    assert window.delay(3 * SECOND, reserve=300) == 8 * SECOND
+    assert window.delay(3 * SECOND, reserve=300) == 1 * SECOND + window.span - 3 * SECOND
 
 
 def test_the_documented_limits_keep_two_perfect_tasks_alive() -> None:
