@@ -66,17 +66,22 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Nature:
-    """What bytes turned out to be; *width* and *height* in pixels, None where they are no picture we read."""
+    """
+    What bytes turned out to be; *width* and *height* in pixels, None where they are no picture we read.
+
+    *grey*: the picture has one channel, of grey or of black and white.
+    """
 
     media_type: str
     width: int | None = None
     height: int | None = None
+    grey: bool = False
 
 
 def describe(data: bytes) -> Nature:
     """Return what *data* is."""
     media_type = _media_type(data[:HEAD_BYTES], lambda: data if len(data) <= _JSON_BYTES_MAX else None)
-    return Nature(media_type, *_dimensions(media_type, BytesIO(data)))
+    return _picture(media_type, BytesIO(data))
 
 
 def describe_file(path: Path) -> Nature:
@@ -90,7 +95,7 @@ def describe_file(path: Path) -> Nature:
 
         media_type = _media_type(head, whole)
         file.seek(0)
-        return Nature(media_type, *_dimensions(media_type, file))
+        return _picture(media_type, file)
 
 
 def file_name(digest: str, media_type: str, suggestion: str | None = None) -> str:
@@ -179,13 +184,13 @@ def _as_text(head: bytes, whole: Callable[[], bytes | None]) -> str | None:
     return "text/plain"
 
 
-def _dimensions(media_type: str, file: IO[bytes]) -> tuple[int | None, int | None]:
+def _picture(media_type: str, file: IO[bytes]) -> Nature:
     if (picture_format := FORMATS.get(media_type)) is None:
-        return None, None
+        return Nature(media_type)
     try:
         with Image.open(file, formats=(picture_format,)) as picture:
-            return picture.width, picture.height
+            return Nature(media_type, picture.width, picture.height, picture.mode in ("L", "1"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return None, None
+        return Nature(media_type)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return None, None
+        return Nature(media_type)

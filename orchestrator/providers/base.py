@@ -247,10 +247,12 @@ class Accepts:
     *url*: an http(s) URL is passed on untouched instead of being downloaded.
     *bytes_max* in bytes, *long_side_max* in pixels; None = no limit known.
     *media_types*: what the bytes may be; the first is what others are converted to.
+    *grey*: it takes one channel of grey only, as for a mask.
     *invert*: black is white for it, as for a mask whose other side is meant.
     """
 
     media_types: Sequence[str] = ("image/jpeg", "image/png")
+    grey: bool = False
     invert: bool = False
     url: bool = False
     bytes_max: int | None = None

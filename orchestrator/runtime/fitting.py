@@ -27,6 +27,8 @@ def fits(nature: Nature, size: int, accepts: Accepts) -> bool:
     """Return whether *size* bytes of *nature* may be sent as they are."""
     if nature.media_type not in accepts.media_types or accepts.invert:
         return False
+    if accepts.grey and not nature.grey:
+        return False
     if nature.media_type in FORMATS and nature.width is None:
         # It says that it is a picture, and cannot be read.
         return False
@@ -51,6 +53,8 @@ def fit(data: bytes, nature: Nature, accepts: Accepts) -> tuple[bytes, str]:
         picture = ImageOps.invert(_opaque(picture))
     if accepts.long_side_max is not None and max(picture.size) > accepts.long_side_max:
         picture = _scaled(picture, accepts.long_side_max / max(picture.size))
+    if accepts.grey:
+        picture = _grey(picture)
     targets = _targets(picture, nature, accepts)
     for _ in range(_ATTEMPTS_MAX):
         for target in targets:
@@ -99,8 +103,10 @@ def _targets(picture: Image.Image, nature: Nature, accepts: Accepts) -> list[str
     known = [media_type for media_type in accepts.media_types if media_type in FORMATS]
     if not known:
         raise Unfit(f"images cannot be converted to {' or '.join(accepts.media_types)}")
-    first = nature.media_type if nature.media_type in known else known[0]
-    if first != "image/jpeg" and "image/jpeg" in known and picture.mode == "RGB":
+    # What is made grey may be a mask, of which the first that is taken keeps the edges.
+    keeps = nature.media_type in known and (nature.grey or not accepts.grey)
+    first = nature.media_type if keeps else known[0]
+    if first != "image/jpeg" and "image/jpeg" in known and picture.mode in ("RGB", "L"):
         return [first, "image/jpeg"]
     return [first]
 
@@ -120,6 +126,13 @@ def _opaque(picture: Image.Image) -> Image.Image:
     white.paste(picture, mask=picture.getchannel("A"))
     white.info = picture.info
     return white
+
+
+def _grey(picture: Image.Image) -> Image.Image:
+    grey = _opaque(picture).convert("L")
+    # A colour profile of three channels does not suit one.
+    grey.info = {}
+    return grey
 
 
 def _encode(picture: Image.Image, media_type: str) -> bytes:

@@ -145,6 +145,9 @@ class Images:
     # --- making them fit ----------------------------------------------------------------------
 
     async def _fitting(self, source: _Source, accepts: Accepts, keep: Keep | None) -> PreparedBytes:
+        if accepts.grey:
+            # Which channels it has is told by its bytes alone.
+            source = await self._held(source.digest, source.name)
         if not fits(source.nature, source.size, accepts):
             source = _as_source(await self._converted(source, accepts, keep))
         return PreparedBytes(
@@ -198,6 +201,8 @@ def _misfit(source: _Source, accepts: Accepts) -> str:
         taken.append(f"at most {accepts.bytes_max} bytes")
     if accepts.long_side_max is not None:
         taken.append(f"at most {accepts.long_side_max} pixels on the long side")
+    if accepts.grey:
+        taken.append("grey")
     given = f"{nature.media_type}, {source.size} bytes, {nature.width} × {nature.height} pixels"
     return f"the image ({given}) does not fit what is taken ({', '.join(taken)})"
 

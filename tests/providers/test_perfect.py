@@ -459,6 +459,12 @@ def test_a_mask_is_shrunk_with_its_image_and_kept_lossless_where_it_must_be_conv
     assert mask.media_types == ("image/png", "image/jpeg")
 
 
+def test_a_mask_is_sent_in_shades_of_grey_and_nothing_else_is(drive: Drive) -> None:
+    asked, _ = drive(submitting("object_removal", MINIMAL["object_removal"]), *uploads_of("object_removal"))
+
+    assert [prepare.accepts.grey for prepare in asked[:2]] == [False, True]
+
+
 @pytest.mark.parametrize("mask", [{"file_id": "m"}, URL])
 def test_what_is_not_known_about_sizes_is_left_to_the_provider(mask: Any, drive: Drive) -> None:
     images = [prepared(), *([] if isinstance(mask, dict) else [prepared(None, None)])]

@@ -265,6 +265,39 @@ def test_a_mask_is_inverted_where_its_other_side_is_meant() -> None:
     assert not fitting.fits(describe(mask), len(mask), Accepts(media_types=("image/png",), invert=True))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+@pytest.mark.parametrize("picture_format", ["PNG", "TIFF"])
+def test_what_is_to_be_grey_has_one_channel_and_its_edges(mode: str, picture_format: str) -> None:
+    half = Image.new("L", (40, 40), 0)
+    half.paste(255, (0, 0, 20, 40))
+    grey = Accepts(media_types=("image/png", "image/jpeg"), grey=True)
+    mask = encoded(half.convert(mode), picture_format)
+
+    picture, media_type, _ = fitted(mask, media_types=grey.media_types, grey=True)
+
+    assert fitting.fits(describe(mask), len(mask), grey) == (mode == "L" and picture_format == "PNG")
+    assert (picture.mode, media_type) == ("L", "image/png")
+    assert [picture.getpixel((x, 1)) for x in (0, 19, 20, 39)] == [255, 255, 0, 0]
+
+
+def test_a_grey_mask_in_colours_is_no_jpeg_afterwards() -> None:
+    photo = plain((40, 20), "JPEG")
+
+    _, media_type, _ = fitted(photo, media_types=("image/png", "image/jpeg"), grey=True)
+
+    assert media_type == "image/png"
+
+
+@pytest.mark.parametrize(("mode", "is_converted"), [("L", False), ("RGB", True)])
+async def test_what_is_grey_already_is_sent_as_it_is(gallery: Gallery, mode: str, is_converted: bool) -> None:
+    mask = encoded(Image.new(mode, (8, 6)))
+
+    prepared = await gallery.prepare(data_uri(mask), Accepts(media_types=("image/png",), grey=True))
+
+    assert (len(gallery.kept) == 2) == is_converted
+    assert describe(await gallery.folder.read(prepared.digest)) == Nature("image/png", 8, 6, grey=True)
+
+
 def test_transparency_of_a_palette_is_seen() -> None:
     palette = Image.new("P", (4, 4))
     palette.putpalette([255, 0, 0, 0, 255, 0])

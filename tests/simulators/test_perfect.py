@@ -846,9 +846,15 @@ async def test_a_picture_that_cannot_be_worked_on_ends_the_task_uncharged(
 
 @pytest.mark.parametrize(
     ("mask", "error"),
-    [(b"no picture", "error_decode_mask"), (encoded(Image.new("L", (240, 319))), "invalid_parameter")],
+    [
+        (b"no picture", "error_decode_mask"),
+        (encoded(Image.new("L", (240, 319))), "invalid_parameter"),
+        (encoded(Image.new("RGB", (240, 320))), "invalid_parameter"),
+    ],
 )
-async def test_a_mask_must_be_a_picture_of_the_same_size(perfect: Enter, mask: bytes, error: str) -> None:
+async def test_a_mask_must_be_a_grey_picture_of_the_same_size(
+    perfect: Enter, mask: bytes, error: str
+) -> None:
     client = await perfect()
     mask_id = await client.upload("object_removal", mask)
 

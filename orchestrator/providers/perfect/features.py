@@ -10,7 +10,7 @@ Source: Perfect AI API (2.0), page last modified 2025-01-10.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from orchestrator.providers.base import Accepts, Output, Params
@@ -33,7 +33,7 @@ def _accepts(long_side_max: int, *media_types: str) -> Accepts:
 _FACE = _accepts(1024, _JPEG, _PNG)
 _EDITING = _accepts(4096, _JPEG, _PNG)
 # What JPEG adds around the edges of a mask would count as object.
-_MASK = _accepts(4096, _PNG, _JPEG)
+_MASK = replace(_accepts(4096, _PNG, _JPEG), grey=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

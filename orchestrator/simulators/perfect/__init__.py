@@ -9,7 +9,7 @@ product. What it leaves open is decided as follows.
 - A run with a file that was never uploaded, or is older than a day, answers 404
   with `error_download_image` (`error_download_mask` for a mask), and no task is made.
 - What is wrong with a picture itself ends the task: `error_decode_image`,
-  `exceed_max_filesize`, `invalid_parameter` for one too large or a mask of another size.
+  `exceed_max_filesize`, `invalid_parameter` for one too large, or a mask of another size or in colour.
 - A repeated request_id with the same files is answered with the original task_id, or with an
   empty result: one way or the other for the whole life of a simulator, chosen by its seed.
 - Every task costs one credit, taken when it succeeds, whether or not somebody is still looking.

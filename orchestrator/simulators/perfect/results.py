@@ -47,6 +47,8 @@ def fault_in(order: Order, contents: Mapping[str, bytes]) -> str | None:
         if format not in order.feature.formats:
             return "error_decode_mask" if name == "mask_ids" else "error_decode_image"
         sizes[name] = (size[0], size[1])
+    if "mask_ids" in contents and not pictures.is_grey(contents["mask_ids"]):
+        return "invalid_parameter"
     return "invalid_parameter" if _wrong_size(order, sizes) else None
 
 

@@ -15,6 +15,7 @@ from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions
 from orchestrator.simulators.pictures.memory import remembered
 
 examined = remembered(canvas.examined)
+is_grey = remembered(canvas.is_grey)
 from_prompt = remembered(landscapes.from_prompt)
 portrait = remembered(people.portrait)
 product_shot = remembered(scenes.product_shot)
@@ -39,6 +40,7 @@ __all__ = [
     "examined",
     "from_prompt",
     "hair",
+    "is_grey",
     "makeup",
     "portrait",
     "product_shot",

@@ -55,6 +55,13 @@ def examined(data: bytes) -> tuple[str, int, int]:
         return str(image.format), width, height
 
 
+def is_grey(data: bytes) -> bool:
+    """Whether the picture has one channel, of grey or of black and white. Errors: NotAPicture."""
+    decode(data)
+    with Image.open(io.BytesIO(data)) as image:
+        return image.mode in ("L", "1")
+
+
 def encode(image: Image.Image, format: str) -> bytes:
     """Return the bytes of *image* as `jpg`, `jpeg`, `png` or `webp`. Errors: ValueError for any other."""
     name = _FORMATS.get(format.lower())
