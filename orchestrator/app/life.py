@@ -144,8 +144,9 @@ async def _begin(app: App, parts: Parts, stack: AsyncExitStack) -> asyncio.Futur
     store.on_failure(lambda error: _fail(failed, error))
     store.subscribe(parts.intake.arrived)
     for connection, count in (await store.in_flight()).items():
-        if connection in app.connectors:
-            limits.slot(connection, count)
+        if connection not in app.connectors:
+            log.warning("connection.missing", connection=connection, jobs=count)
+        limits.slot(connection, count)
     await parts.ledger.load()
     durations = await store.durations(called_back=app.public_url is not None, limit=DURATIONS_READ)
     parts.plans.usual.learn_all(durations)

@@ -83,6 +83,10 @@ class Needs:
 
         Errors:  WrongState, with what is missing and how the run can go on; StoreUnavailable.
         """
+        # Its definition is as old as the run; the settings may be newer.
+        absent = self._plans.absent(await self._plans.workflow(state.digest, self._log.definition))
+        if absent is not None:
+            raise WrongState(f"{state.id} needs '{absent}', which is not configured any more")
         missing = await self.missing(state, from_step)
         if missing is not None:
             advice = await self._advice(state, missing)

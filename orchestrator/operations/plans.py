@@ -14,6 +14,7 @@ from orchestrator.definition.loader import parse
 from orchestrator.definition.workflow import CORE, Step, Workflow
 from orchestrator.engine.plan import Plan
 from orchestrator.errors import NotFound
+from orchestrator.operations.absent import Absent
 from orchestrator.operations.http_step import HttpStep
 from orchestrator.operations.planned import Planned, Sending
 from orchestrator.operations.usual import UsualDurations
@@ -33,7 +34,7 @@ class Plans:
         self._plans: dict[str, Plan] = {}
 
     def of(self, workflow: Workflow) -> Plan:
-        """Return the plan of *workflow*. Errors: KeyError for a connection or operation that is not there."""
+        """Return the plan of *workflow*; what it uses that is not there any more is `Absent` in it."""
         plan = self._plans.get(workflow.digest)
         if plan is None:
             operations = {step.id: self._for(step) for step in workflow.steps.values()}
@@ -44,7 +45,7 @@ class Plans:
         """
         Return the plan that a run was started with, from the source that was stored with it.
 
-        Errors:  NotFound when the store has no such definition; KeyError as `of`.
+        Errors:  NotFound when the store has no such definition.
         """
         plan = self._plans.get(digest)
         return plan if plan is not None else self.of(await self.workflow(digest, source_of))
@@ -72,7 +73,16 @@ class Plans:
             self._planned[key] = Planned(connector, found, self._sending, name=connection, usual=self.usual)
         return self._planned[key]
 
-    def _for(self, step: Step) -> Planned:
+    def absent(self, workflow: Workflow) -> str | None:
+        """Return the first thing that *workflow* uses and that is not there any more, by its name."""
+        operations = self.of(workflow).operations.values()
+        return next((one.name for one in operations if isinstance(one, Absent)), None)
+
+    def _for(self, step: Step) -> Planned | Absent:
+        if step.connection not in self.connectors:
+            return Absent(step.connection)
+        if step.operation not in self.connectors[step.connection].operations:
+            return Absent(f"{step.connection}/{step.operation}")
         if (step.connection, step.operation) == (CORE, "http"):
             connector = self.connectors[CORE]
             return HttpStep(connector, connector.operations["http"], self._sending, step)

@@ -201,11 +201,7 @@ class Runs:
             message = f"there is no step '{from_step}' (there are: {', '.join(before.steps)})"
             raise InvalidInput([InputProblem("from", message)])
         await self._needs.check(before, from_step)
-        try:
-            after = await self._driver.handle(run, t.RetryAsked, from_step=from_step)
-        except KeyError as gone:
-            # Its definition is as old as the run; the settings may be newer.
-            raise WrongState(f"{run} needs {gone}, which is not configured any more") from gone
+        after = await self._driver.handle(run, t.RetryAsked, from_step=from_step)
         lost = {key[0] for key, instance in before.instances.items() if _is_lost(instance, after)}
         unclear = {job.step for job in before.jobs.values() if job.may_bring_more and _is_redone(job, after)}
         return Retried(

@@ -100,6 +100,8 @@ class Limits:
 
     def slot(self, connection: str, change: int) -> None:
         """A job took a slot of the connection (+1) or gave it back (-1)."""
+        if connection not in self._accounts:
+            return  # It is not configured any more; nothing can be submitted to it.
         self._accounts[connection].in_flight += change
         if change < 0:
             self.turnstile.stir(connection)
@@ -123,6 +125,8 @@ class Limits:
 
     def is_waited_for(self, connection: str) -> bool:
         """Return whether created jobs may be waiting for a slot or a turn of the connection."""
+        if connection not in self._accounts:
+            return False
         return self._accounts[connection].backlog or self.turnstile.is_limited(connection)
 
     def counter_of(self, connection: str) -> str:

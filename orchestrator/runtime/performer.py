@@ -21,6 +21,7 @@ from orchestrator.engine.large import LargeValue, Unavailable
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import Failure, StoreUnavailable
+from orchestrator.operations.absent import Absent
 from orchestrator.operations.planned import needs_number
 from orchestrator.outcomes import (
     Accepted,
@@ -136,7 +137,7 @@ class Performer:
         """Do *effect*, or what the job asks for, with its parameters in memory."""
         job = await self._opened(job)
         effect = effect or effect_of(job, plan.operation(job))
-        if effect is None:
+        if effect is None or isinstance(plan.operation(job), Absent):
             return
         work = Work(run, job, planned_of(plan, job))
         try:

@@ -82,9 +82,9 @@ class Results:
         """
         Ask for fresh links and use them.
 
-        Only the provider's word that there is no result ends it here. A link that does not work may do so
-        in a while, where a file is slow to arrive at all of a provider's servers; an answer that did not come,
-        or fresh links that do not work either, say nothing about the next ones.
+        Only the provider's word that there is no result ends it here. A link that does not work may do so in
+        a while, where a file is slow to arrive at all of its servers; an answer that did not come, or
+        fresh links that do not work either, say nothing about the next ones.
         """
         fresh = await self._asker.ask(work) if work.planned.checks else None
         if fresh is None or isinstance(fresh, Failed):

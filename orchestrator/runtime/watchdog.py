@@ -167,7 +167,7 @@ class Watchdog:
         except StoreUnavailable:
             raise
         except OrchestratorError as trouble:
-            # Such as a connection that is not configured any more. The others are looked at all the same.
+            # Such as a definition that is not there. The others are looked at all the same.
             log.warning("watchdog.failed", run_id=run, error=str(trouble))
             return None
 
@@ -205,7 +205,7 @@ class Watchdog:
         try:
             plan = await self._worker.plan(state)
         except OrchestratorError:
-            return []  # Its connections are not configured any more; that is told elsewhere.
+            return []  # Its definition is not there; that is told elsewhere.
         at = max(self._clock.now(), state.last_at)
         healed = t.Healed(at=at, entropy=self._clock.entropy())
         events = await self._worker.values.during(lambda: overdue(plan, state, healed))

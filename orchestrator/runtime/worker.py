@@ -40,6 +40,7 @@ from orchestrator.engine.large import LargeValue, NotLoaded
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import Job, RunState
 from orchestrator.errors import Conflict, NoRoom, NotFound, Refused, StoreUnavailable, WrongState
+from orchestrator.operations.absent import Absent
 from orchestrator.operations.plans import Plans
 from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted, Done, Unclear
@@ -316,6 +317,8 @@ class Worker:
         refused: list[_Item] = []
         parked: list[_Item] = []
         for item in items:
+            if item.kind is t.CallbackArrived and _is_absent(plan, state, item.fields["job"]):
+                continue  # Nobody can read it: it waits in the inbox for a start with its connection.
             if item.kind is t.CallbackArrived and _awaits_answer(state, item.fields["job"]):
                 parked.append(item)
                 continue
@@ -502,6 +505,11 @@ def _gives_back(hold: Hold, before: RunState | None) -> bool:
 def _awaits_answer(state: RunState | None, job: str) -> bool:
     """Whether the job's submit is in flight: its callback waits for the answer, which names the task."""
     return state is not None and job in state.jobs and state.jobs[job].status == "submitting"
+
+
+def _is_absent(plan: Plan, state: RunState | None, job: str) -> bool:
+    """Whether what the job is of is not configured any more."""
+    return state is not None and job in state.jobs and isinstance(plan.operation(state.jobs[job]), Absent)
 
 
 def _reject(items: Sequence[_Item], error: Exception) -> None:

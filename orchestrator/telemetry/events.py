@@ -31,6 +31,7 @@ _TABLE: tuple[tuple[str, Level, str, str], ...] = (
     ("check.failed", "info", "reason retry_in_s", "A look told nothing; it is repeated."),
     ("connection.budget_reached", "warning", "credits used until", "Jobs wait for the budget's next period."),
     ("connection.credits_changed", "debug", "credits", "The provider showed another balance."),
+    ("connection.missing", "warning", "jobs", "Jobs are at one that is not configured; they wait for it."),
     ("connection.paused", "warning", "reason until", "No submits until it is resumed."),
     ("connection.resumed", "info", "reason", "Submits go out again."),
     ("delivery.overflow", "warning", "count", "Too many for a job; bodies are dropped."),

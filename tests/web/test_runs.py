@@ -463,19 +463,6 @@ async def test_a_retried_run_is_the_same_when_its_log_is_folded_again(
     assert row == run_row(state)
 
 
-async def test_a_run_whose_connection_is_gone_is_not_retried(
-    client: Client, start: Start, worker: Worker
-) -> None:
-    run = await start()
-    await _refuse_the_submit(worker, run["id"])
-    worker.plans = Plans({}, Sending(key="k1", callbacks=True, public_url=None))
-
-    answer = await client.post(f"/api/v1/runs/{run['id']}/retry")
-
-    assert answer.status == 409
-    assert (await answer.json())["detail"] == f"{run['id']} needs 'pizi', which is not configured any more"
-
-
 async def test_a_run_can_be_taken_away_as_lines_of_its_own(client: Client, start: Any) -> None:
     run = await start()
 
