@@ -112,6 +112,9 @@ class Performer:
         elif effect.kind in ("send", "collect"):
             # What is being done for it ends in a moment; this follows.
             self._busy[job.id].add_done_callback(lambda _: self.wake(run, job.id))
+        else:
+            # Likewise, unless its row says by then that nothing is due any more.
+            self._busy[job.id].add_done_callback(lambda _: self.alarm.nudge())
 
     def freed(self) -> None:
         """A slot is free, and jobs wait for one."""

@@ -12,6 +12,7 @@ does not hold back one with a single one.
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -68,7 +69,7 @@ class Scheduler:
     """
     One loop; `nudge` it when something is due sooner than it knows.
 
-    *rest_s*: how long it may rest after many rounds in which nothing happened, rather than `IDLE_S`.
+    *rest_s*: how long it may rest when nobody nudges it, rather than `IDLE_S`.
     `notices` is set once, by whoever joins the parts.
     """
 
@@ -88,7 +89,7 @@ class Scheduler:
         self._store, self._worker, self._wakes = store, worker, wakes
         self._limits, self._purses, self._connections, self._clock = limits, purses, connections, clock
         self._lines: defaultdict[tuple[str, Lane], _Line] = defaultdict(_Line)
-        self._rest_s, self._quiet_s = rest_s, IDLE_S
+        self._rest_s = rest_s
         self._nudged = asyncio.Event()
         self._next = 0
         # Whatever jobs were made to wait for may be over since the last process ended.
@@ -97,11 +98,12 @@ class Scheduler:
     def resumed(self, connection: str) -> None:
         """Submits of *connection* go out again, also those that were refused while they did not."""
         self._resumed.add(connection)
-        self._nudged.set()
+        self.nudge()
 
     def nudge(self, at: int = 0) -> None:
         """Something will be due at *at*, microseconds; now, if that is not given."""
         if at < self._next:
+            self._next = at
             self._nudged.set()
 
     async def run(self) -> None:
@@ -117,14 +119,12 @@ class Scheduler:
     async def round(self) -> None:
         """Have everything done that is due now."""
         now = self._clock.now()
-        was_nudged = self._nudged.is_set()
-        self._nudged.clear()
-        # What is nudged from here on may be due at a connection that this round has already asked about.
+        # What it is nudged for from here on may be due at a connection that it has already asked about.
         self._next = now + int(self._rest_s * SECOND)
         for connection in sorted(self._resumed):
             await self._store.hurry(connection, now)
             self._resumed.discard(connection)
-        crowded, latest = False, [now + int(self._rest_s * SECOND)]
+        crowded, latest = False, []
         for connection in self._connections:
             crowded |= await self._serve(connection, "look", now, AT_ONCE)
             shared_at = await self._purses.share(connection)
@@ -144,10 +144,11 @@ class Scheduler:
         crowded |= bool(admitted) or len(overdue) == RUNS_AT_ONCE
         if (ends_at := self._limits.pauses.next_end()) is not None:
             latest.append(ends_at)
-        is_quiet = not was_nudged and not any(line.served for line in self._lines.values())
-        self._quiet_s = min(self._quiet_s * 2, self._rest_s) if is_quiet else IDLE_S
-        latest.append(now + int((CROWDED_S if crowded else self._quiet_s) * SECOND))
-        self._next = min(await self._store.next_wake(after=now) or latest[0], *latest)
+        if crowded:
+            latest.append(now + int(CROWDED_S * SECOND))
+        if (wakes_at := await self._store.next_wake(after=now)) is not None:
+            latest.append(wakes_at)
+        self._next = min([self._next, *latest])
 
     async def _submits(self, connection: str, now: int) -> bool:
         """Have jobs submitted; return whether more could be, but for their number."""
@@ -175,9 +176,8 @@ class Scheduler:
         return len(found) == limit
 
     async def _rest(self) -> None:
-        rest_s = max((self._next - self._clock.now()) / SECOND, 0.0)
-        try:
-            async with asyncio.timeout(rest_s):
-                await self._nudged.wait()
-        except TimeoutError:
-            pass
+        while (rest_s := (self._next - self._clock.now()) / SECOND) > 0:
+            self._nudged.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._nudged.wait()
