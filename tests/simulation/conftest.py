@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.virtual_time import watch_databases
+from tests.simulation.threads import without_threads
 
 
 @pytest.fixture(autouse=True)
-def _watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch_databases(monkeypatch)
+def _threadless(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_threads(monkeypatch)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -16,7 +16,7 @@ def play(told: Scenario) -> World:
     memory = Path("/dev/shm")
     with (
         tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
-        asyncio.Runner(loop_factory=VirtualLoop) as runner,
+        asyncio.Runner(loop_factory=lambda: VirtualLoop(told.seed)) as runner,
     ):
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)

@@ -12,7 +12,8 @@ import pytest
 from orchestrator import app
 from orchestrator.settings import Settings
 from orchestrator.times import SECOND, from_rfc3339
-from tests.simulation.virtual_time import Life, VirtualLoop
+from tests.simulation.lives import Life
+from tests.simulation.virtual_time import VirtualLoop
 from tests.simulation.world import NOON, WorldClock
 
 TICK = """
@@ -95,7 +96,7 @@ class Tower:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_each_instant_and_each_end_starts_one_run_whatever_crashes(tmp_path: Path, seed: int) -> None:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(seed)) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)
         tower = Tower(tmp_path, seed, loop)

@@ -1,29 +1,26 @@
 """
-An event loop in virtual time: sockets, threads and databases are real, waiting is not.
+An event loop in virtual time: sockets and databases are real, waiting is not.
 
-When no socket has news and no thread is at work, nothing can happen before the
-next timer, and the loop's clock jumps to it. Hours of grace and backoff pass in
-milliseconds, and a slow machine is a slow machine and not a time-out.
-
-The loop also knows to which life of a server its tasks and sockets belong (they
-inherit it from whoever started them), so that a life can be ended abruptly: what
-the system would do when a process dies, which is to close its sockets, and never
-to run another line of it.
+When no socket has news and nothing is at work, nothing can happen before the next
+timer, and the loop's clock jumps to it. Hours of grace and backoff pass in
+milliseconds, and a slow machine is a slow machine and not a time-out. Work for
+threads is done in between (see `threads`), so that nothing depends on when one of
+them happens to run. The loop also notes to which life of a server its tasks and
+sockets belong (see `lives`).
 """
 
 import asyncio
 import os
 import selectors
 import socket
-import sqlite3
 import time
-from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar, copy_context
+from collections.abc import Callable
+from contextvars import Context
+from random import Random
 from typing import Any
-from weakref import WeakSet
 
-import aiosqlite
-import pytest
+from tests.simulation import threads
+from tests.simulation.lives import LIFE, abort
 
 STALLED_S = 20.0
 """Real seconds without any news, timer or work, after which a simulation is stuck."""
@@ -31,78 +28,16 @@ STALLED_S = 20.0
 LONGEST_S = 90.0
 """Real seconds after which a history that is still busy goes round in circles."""
 
-ROUNDS = 20_000
-"""How often all that belongs to a dead server is cancelled before that counts as a mistake."""
-
-
-PATIENT_FOR = 1_000
-"""How many rounds what unwinds may wait for others, all of whom were cancelled."""
-
-
-class Life:
-    """One server process, from its start to its crash or stop."""
-
-    def __init__(self) -> None:
-        self.is_dead = False
-        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
-        self.transports: list[asyncio.BaseTransport] = []
-        self.listening: list[socket.socket] = []
-        self.databases: list[aiosqlite.Connection] = []
-        self.is_up = False
-        self.writes = 0
-        self.dies_after: int | None = None
-        self.struck: Callable[[], object] = lambda: None
-
-    def wrote(self) -> None:
-        """Count a transaction of a server that is up; after a chosen one nothing more is written."""
-        self.writes += self.is_up
-        if self.is_up and self.writes == self.dies_after:
-            self.is_dead = True
-            self.struck()
-
-    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run *work* as this life: all that it starts belongs to it."""
-        context = copy_context()
-        context.run(LIFE.set, self)
-        return asyncio.get_running_loop().create_task(work, context=context)
-
-    async def end(self, root: asyncio.Task[None]) -> None:
-        """
-        Die. Nothing more is sent, received or written; what a thread had begun to write it finishes.
-
-        *root* unwinds, so that threads and files are given back, but nobody hears of it.
-        """
-        self.is_dead = True
-        for transport in self.transports:
-            _abort(transport)
-        for listener in self.listening:
-            _stop_listening(listener)
-        for turn in range(ROUNDS):
-            for task in [task for task in self.tasks if task is not root]:
-                task.cancel()
-            if turn % PATIENT_FOR == 0:
-                root.cancel()
-            await asyncio.sleep(0.001)
-            if root.done():
-                break
-        assert root.done(), f"a dead server does not end: {[str(task) for task in self.tasks]}"
-        await asyncio.gather(root, *self.tasks, return_exceptions=True)
-        for listener in self.listening:
-            listener.close()
-
-
-LIFE: ContextVar[Life | None] = ContextVar("LIFE", default=None)
-"""Which life the running task belongs to; None for the world around it."""
-
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop whose `time()` begins at 0 and passes only when nothing else is to be done."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
         self.now = 0.0
         self.turns = 0
-        self.threads_at_work = 0
         self.disk_is_full = False
+        self._dice = Random(seed)
+        self._threads: dict[Any, threads.Thread] = {}
         self._alarm: tuple[int, Callable[[], object]] | None = None
         super().__init__(_Selector(self))
         self.set_task_factory(_task_of_life)
@@ -123,14 +58,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._alarm = None
             self.call_soon(callback)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
-        future = super().run_in_executor(executor, func, *args)
-        self.threads_at_work += 1
-        future.add_done_callback(self._thread_is_done)
-        return future
+    def new_thread(self) -> threads.Thread:
+        """Return a thread that has nothing to do yet."""
+        return threads.Thread(self, self._dice)
 
-    def _thread_is_done(self, _: object) -> None:
-        self.threads_at_work -= 1
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        # The default executor has a thread for everything; all others that we know have one for all.
+        thread = self.new_thread() if executor is None else self._threads.get(executor)
+        if thread is None:
+            thread = self._threads[executor] = self.new_thread()
+        answer = self.create_future()
+        threads.run(thread, lambda: func(*args), answer)
+        return answer
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
         if (life := LIFE.get()) is not None and life.is_dead:
@@ -148,7 +87,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if (life := LIFE.get()) is not None:
             life.transports.append(transport)
             if life.is_dead:
-                self.call_soon(_abort, transport)
+                self.call_soon(abort, transport)
         return transport
 
 
@@ -166,8 +105,6 @@ class _Selector(selectors.DefaultSelector):
         found = super().select(0)
         if found or (timeout is not None and timeout <= 0):
             return found
-        if self._loop.threads_at_work:
-            return super().select(0.05)
         # What was just sent to ourselves may need another moment in the kernel.
         for _ in range(2):
             os.sched_yield()
@@ -185,8 +122,8 @@ class _Selector(selectors.DefaultSelector):
         if time.monotonic() > self._until:
             self._until += STALLED_S
             tasks = "\n".join(f"{task.get_name()}: {_where(task)}" for task in asyncio.all_tasks(self._loop))
-            at_work = f"{self._loop.threads_at_work} threads at work, {self._loop.now} s have passed"
-            raise RuntimeError(f"busy for {LONGEST_S} s and not at an end ({at_work}):\n{tasks}")
+            passed = f"{self._loop.now} s have passed"
+            raise RuntimeError(f"busy for {LONGEST_S} s and not at an end ({passed}):\n{tasks}")
 
 
 def _where(task: asyncio.Task[Any]) -> str:
@@ -199,72 +136,11 @@ def _where(task: asyncio.Task[Any]) -> str:
     return " > ".join([*calls, str(inner)])
 
 
-def _stop_listening(listener: socket.socket) -> None:
-    """Refuse connections from now on; the descriptor stays until its owner, or the life, has ended."""
-    if listener.fileno() >= 0:
-        asyncio.get_running_loop().remove_reader(listener.fileno())
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def _abort(transport: Any) -> None:
-    transport.abort()
-
-
 def _task_of_life(
     loop: asyncio.AbstractEventLoop, work: Any, context: Context | None = None, **options: Any
 ) -> asyncio.Task[Any]:
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context, **options)
     life = context.get(LIFE) if context is not None else LIFE.get()
     if life is not None:
-        life.tasks.add(task)
+        life.own(task)
     return task
-
-
-def _loop() -> VirtualLoop:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
-    return loop
-
-
-def _disk_is_full() -> sqlite3.OperationalError:
-    """Return what SQLite says on a full disk."""
-    error = sqlite3.OperationalError("database or disk is full")
-    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_FULL, "SQLITE_FULL"
-    return error
-
-
-def watch_databases(patch: pytest.MonkeyPatch) -> None:
-    """
-    Let the loop know when a database thread is at work.
-
-    The dead do not write, and nobody does while `disk_is_full`; a transaction that has begun ends.
-    """
-    execute, connect = aiosqlite.Connection._execute, aiosqlite.Connection._connect
-
-    async def counted(work: Coroutine[Any, Any, Any]) -> Any:
-        loop = _loop()
-        loop.threads_at_work += 1
-        try:
-            return await work
-        finally:
-            loop.threads_at_work -= 1
-
-    async def execute_unless_dead(self: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
-        life = LIFE.get()
-        if life is not None and getattr(function, "__name__", "") != "close":
-            if life.is_dead:
-                raise sqlite3.OperationalError("the dead do not write")
-            if self is life.databases[0] and _loop().disk_is_full:
-                raise _disk_is_full()
-        done = await counted(execute(self, function, *args, **kwargs))  # type: ignore[no-untyped-call]
-        if life is not None and life.databases and self is life.databases[0]:
-            life.wrote()
-        return done
-
-    async def connect_counted(self: Any) -> Any:
-        if (life := LIFE.get()) is not None:
-            life.databases.append(self)  # The one that writes comes first.
-        return await counted(connect(self))
-
-    patch.setattr(aiosqlite.Connection, "_execute", execute_unless_dead)
-    patch.setattr(aiosqlite.Connection, "_connect", connect_counted)

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from orchestrator.simulators.faults import Faults
-from tests.simulation.virtual_time import LIFE
+from tests.simulation.lives import LIFE
 
 BROKEN = frozenset({"trigger.broke", "effect.broke", "hook.broke", "loop.failed", "request.failed"})
 """What the server says when it meets a mistake of its own."""

@@ -18,9 +18,10 @@ from orchestrator import app
 from orchestrator.clock import SECOND
 from orchestrator.settings import Settings
 from orchestrator.simulators.server import Options, Running, start
+from tests.simulation.lives import LIFE, Life
 from tests.simulation.people import People
 from tests.simulation.scenario import Scenario, Shock
-from tests.simulation.virtual_time import LIFE, Life, VirtualLoop
+from tests.simulation.virtual_time import VirtualLoop
 from tests.simulation.watching import CountedFaults, Outside, overheard
 
 NOON = 1_790_000_000
@@ -29,6 +30,9 @@ NOON = 1_790_000_000
 KINDS = ("pizi", "pixza", "trypi", "pixu", "perfect")
 PATIENCE_S = 40 * 3600.0
 """Virtual seconds within which every run has ended: longer than all that they and their retries may take."""
+
+REST_S = 600.0
+"""How long a server rests when nobody tells it of work; it is told of all that there is."""
 
 LONG_PROMPT = "a founder " * 450
 """Longer than what Trypi may take, and shorter than what it says it takes."""
@@ -130,7 +134,7 @@ class World:
             self._ended.set()
 
     async def _serve(self, settings: Settings, leave: asyncio.Event) -> None:
-        async with app.build(settings, clock=self.clock).running() as server:
+        async with app.build(settings, clock=self.clock, rest_s=REST_S).running() as server:
             left = asyncio.ensure_future(leave.wait())
             ends: list[asyncio.Future[Any]] = [left, server.failed]
             self._server = server
