@@ -84,6 +84,15 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown(Retry):
+    """
+    The provider answered, and has no such task of this job: none (yet), one of another kind, or another's.
+
+    It ends no task that was accepted; who is about to adopt one learns that it is not the job's.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Unauthorized:
     """The credentials or the access token were refused; the runtime logs in once more, then gives up."""
 

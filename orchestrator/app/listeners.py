@@ -86,7 +86,7 @@ def _deps(choices: Choices, parts: Parts, public: receiver.Receiver) -> admin.De
     return admin.Deps(
         runs=parts.runs,
         dry_runs=DryRuns(choices.library, parts.plans, connections, parts.files.check),
-        jobs=Jobs(parts.worker, store),
+        jobs=Jobs(parts.worker, store, store, parts.performer.look_for),
         decisions=Decisions(parts.worker, store, store, parts.plans, parts.worker.values),
         deliveries=Deliveries(store, clock),
         pruning=Pruning(retention(choices.settings, choices.connectors), parts.janitor.prune),

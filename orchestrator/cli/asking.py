@@ -38,7 +38,10 @@ def question_text(run: str, step: Object, server: str) -> Text:
 def settle_text(job: Object) -> Text:
     """Return, in lines, how a person settles a job of which nobody knows whether it was accepted."""
     text = Text.assemble(("? ", "yellow"), (instance_name(job, "step"), "bold"))
-    text.append(f" may be a task at {plain(job['connection'])}, or not. Look at the pages there, and say:")
+    named = f" as {plain(job['task_id'])}" if job.get("task_id") else ""
+    text.append(
+        f" may be a task at {plain(job['connection'])}{named}, or not. Look at the pages there, and say:"
+    )
     for seen, choice in _SETTLED.items():
         text.append(f"\n    {seen:<16}").append(
             f"orchestrator jobs resolve {job['id']} {choice}", style="cyan"

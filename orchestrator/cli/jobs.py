@@ -49,7 +49,7 @@ def show(client: Client, job: str, as_json: bool) -> None:
         return
     out = render.console()
     out.print(render.pairs(_facts(item)))
-    if item["status"] == "uncertain":
+    if item["status"] == "uncertain" or item.get("unseen"):
         out.print(settle_text(item), soft_wrap=True)
     for name in ("request", "response"):
         if item.get(name) is not None:
@@ -69,6 +69,9 @@ def show(client: Client, job: str, as_json: bool) -> None:
 )
 @click.option("--resubmit", is_flag=True, help="Send it once more; both may have to be paid.")
 @click.option("--fail", is_flag=True, help="Give it up: job and step fail.")
+@click.option(
+    "--unchecked", is_flag=True, help="With --adopt: do not ask the provider whether it has the task."
+)
 @click.option("--comment", metavar="TEXT", help="Why; kept in the log.")
 @json_option
 @with_client
@@ -76,6 +79,7 @@ def resolve(
     client: Client,
     job: str,
     task_id: str | None,
+    unchecked: bool,
     resubmit: bool,
     fail: bool,
     comment: str | None,
@@ -88,7 +92,14 @@ def resolve(
     actions = [action for action, is_meant in chosen.items() if is_meant]
     if len(actions) != 1:
         raise click.UsageError("say one of --adopt TASK_ID, --resubmit and --fail")
-    given = {"action": actions[0], "task_id": task_id, "comment": comment}
+    if unchecked and task_id is None:
+        raise click.UsageError("--unchecked needs --adopt TASK_ID")
+    given = {
+        "action": actions[0],
+        "task_id": task_id,
+        "comment": comment,
+        "unchecked": unchecked or None,
+    }
     body = {name: value for name, value in given.items() if value is not None}
     item = client.post(f"/jobs/{part(job)}/resolve", body)
     if as_json:
@@ -100,6 +111,9 @@ def resolve(
         "fail": "has failed",
     }
     click.echo(render.plain(f"{item['id']} {results[actions[0]]}"))
+    if item.get("unseen"):
+        known = f"Whether {render.plain(item['connection'])} has that task is not known."
+        click.echo(f"{known} Until it is seen there, the job can be settled again.")
 
 
 def _row(item: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -269,6 +269,8 @@ def _job_adopted(data: Object, job: Object) -> Words:
         "operator": "a person said which it is",
     }
     task = _brief(data.get("task_id") or data.get("resource_id"))
+    if data.get("unseen"):
+        return f"the submit counts as accepted: task {task}", "a person said so, and nobody has seen it yet"
     return f"the submit was accepted: task {task}", found.get(str(data.get("source")), "")
 
 

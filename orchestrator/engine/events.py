@@ -357,7 +357,7 @@ class JobAdopted(JobEvent):
     """
     The task of an uncertain submit was found. *source*: resend, look_up, callback or operator.
 
-    *answer*: see `JobSubmitted`.
+    *answer*: see `JobSubmitted`. *unseen*: a person named it, and the provider was not asked whether it is.
     """
 
     type: ClassVar[str] = "job.adopted"
@@ -367,6 +367,7 @@ class JobAdopted(JobEvent):
     check_at: int | None = None
     answer: dict[str, Any] | None = None
     answer_ref: LargeValue | None = None
+    unseen: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

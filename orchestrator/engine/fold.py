@@ -308,6 +308,9 @@ def _rejected(state: RunState, event: e.JobRejected) -> None:
 
 def _uncertain(state: RunState, event: e.JobUncertain) -> None:
     job = state.own_job(event.job)
+    if job.unseen:
+        _unbind(state, job)
+        job.submitted_at, job.progress = None, None
     job.status, job.uncertain_until, job.wake_at = "uncertain", event.until, event.at
     job.deadline_at = event.deadline_at or job.deadline_at
     if (template := joined(event.template, event.template_ref)) is not None:
@@ -319,6 +322,9 @@ def _uncertain(state: RunState, event: e.JobUncertain) -> None:
 
 def _adopted(state: RunState, event: e.JobAdopted) -> None:
     job = state.own_job(event.job)
+    if job.unseen:
+        _unbind(state, job)
+    job.unseen = event.unseen
     job.task_id = event.task_id or job.task_id
     job.resource_id = event.resource_id or job.resource_id
     job.submitted_at = job.submitted_at or event.at
@@ -330,6 +336,13 @@ def _adopted(state: RunState, event: e.JobAdopted) -> None:
         job.wake_at = event.check_at if event.check_at is not None else job.deadline_at
     else:
         job.watched, job.wake_at = event.check_at is not None, event.check_at
+
+
+def _unbind(state: RunState, job: Job) -> None:
+    """Forget a task that a person named, and that nobody has seen."""
+    if job.task_id is not None and state.tasks.get((job.connection, job.task_id)) == job.id:
+        del state.tasks[job.connection, job.task_id]
+    job.task_id, job.unseen = None, False
 
 
 def _callback_received(state: RunState, event: e.JobCallbackReceived) -> None:
@@ -349,7 +362,7 @@ def _progressed(state: RunState, event: e.JobProgressed) -> None:
     job.resource_id = event.resource_id or job.resource_id
     job.wake_at = event.check_at
     if job.is_open:
-        job.status = "waiting"
+        job.status, job.unseen = "waiting", False
     else:
         # What was known of a result is of no use any more: its links are dead.
         job.watched, job.output, job.files = event.check_at is not None, None, []
@@ -363,6 +376,7 @@ def _collecting(state: RunState, event: e.JobCollecting) -> None:
     else:
         job.watched = True
     job.output, job.files, job.credits = joined(event.output, event.output_ref), event.files, event.credits
+    job.unseen = job.unseen and job.output is None
 
 
 def _artifact_stored(state: RunState, event: e.ArtifactStored) -> None:

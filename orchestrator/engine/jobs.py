@@ -26,6 +26,7 @@ from orchestrator.engine.uncertain import (
     grace_is_over,
     is_unaccounted,
     resolve_at,
+    taken_back,
 )
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.outcomes import (
@@ -76,6 +77,8 @@ def budget_reached(draft: Draft, job: Job) -> None:
 
 def submit_answered(draft: Draft, job: Job, outcome: SubmitOutcome) -> None:
     """Read the answer to the spending request, to a resend of it, or to what came before it."""
+    if job.is_open and job.unseen and isinstance(outcome, Accepted | Done):
+        job = taken_back(draft, job)
     if job.status not in ("created", "submitting", "uncertain"):
         return confirmed(draft, job, outcome)
     if job.status == "uncertain" and not isinstance(outcome, Accepted | Done):
@@ -298,6 +301,8 @@ def _read_callback(draft: Draft, job: Job, trigger: t.CallbackArrived, callback:
             return _look_now(draft, job)
         case Hint(task_id) | Verdict(task_id, _):
             pass
+    if job.unseen and task_id not in (None, job.task_id) and not bound_elsewhere(draft, job, task_id):
+        job = taken_back(draft, job)
     if job.status in ("created", "submitting") or (job.task_id and task_id and task_id != job.task_id):
         error = f"it speaks of task {task_id!r}, the job's is {job.task_id!r}"
         return _received(draft, job, trigger, "mismatch", error=error)
@@ -332,6 +337,8 @@ def _concluded(draft: Draft, job: Job, outcome: Done | Failed) -> None:
 def checked(draft: Draft, job: Job, trigger: t.Checked) -> None:
     """The provider was asked how the task stands."""
     outcome = trigger.outcome
+    if trigger.task_id not in (None, job.task_id):
+        return None  # A person has named another task since; that one is looked at by itself.
     if not job.is_open:
         return watched(draft, job, trigger)
     if job.status not in ("waiting", "collecting"):
@@ -362,6 +369,7 @@ def checked(draft: Draft, job: Job, trigger: t.Checked) -> None:
 def _is_news(job: Job, outcome: Pending) -> bool:
     return (
         job.status == "collecting"
+        or job.unseen
         or outcome.progress != job.progress
         or (outcome.resource_id is not None and outcome.resource_id != job.resource_id)
     )

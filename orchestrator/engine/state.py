@@ -12,6 +12,8 @@ A job's states (every arrow is an event; terminal ones are doubled):
        ▲            │  │          │  └──────────┬───────▶  ║failed║
        └─ rejected ─┘  └▶ uncertain ──────────▶ ┴───────▶  ║timed_out║
           (for now)        adopted ──▶ waiting            ║cancelled║
+
+and from waiting or collecting back to uncertain, as long as the task is `unseen`.
 """
 
 from collections.abc import Callable, Iterator
@@ -63,6 +65,7 @@ class Job:
     *wake_at*: when something is due next by what the log says (the schedule may be later).
     *seen*: digest of each delivery to the id of the first that had it. *repeats*: the latest of the
     others, to know one that the inbox offers again.
+    *unseen*: that the provider has the task is only a person's word, and nobody has seen it there yet.
     *watched*: it ended without a result, but its task may still bring one.
     *reserved*: credits that it has or may have cost, by *price* until it is known; *budget* is
     the connection's that they count against.
@@ -96,6 +99,7 @@ class Job:
     seen: dict[str, str] = field(default_factory=dict)
     repeats: tuple[str, ...] = ()
     deliveries: int = 0
+    unseen: bool = False
     watched: bool = False
     late: bool = False
     answer: dict[str, Any] | LargeValue | None = None

@@ -186,11 +186,16 @@ class CallbackArrived(JobTrigger):
 
 @dataclass(slots=True, kw_only=True)
 class Checked(JobTrigger):
-    """Somebody asked how the task stands, beginning at *asked_at*; *last*: nobody will ask again."""
+    """
+    Somebody asked how the task stands, beginning at *asked_at*; *last*: nobody will ask again.
+
+    *task_id*: that of the job at that moment, where it had one.
+    """
 
     outcome: CheckOutcome
     asked_at: int
     last: bool = False
+    task_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -218,11 +223,16 @@ class LookedUp(JobTrigger):
 
 @dataclass(slots=True, kw_only=True)
 class Resolve(JobTrigger, Asked):
-    """A person settles an uncertain submit; *task_id* is what they found at the provider, to be adopted."""
+    """
+    A person settles an uncertain submit; *task_id* is what they found at the provider, to be adopted.
+
+    *unseen*: the provider could not say, or was not asked, whether it has it.
+    """
 
     action: Resolution
     task_id: str | None = None
     comment: str | None = None
+    unseen: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -93,18 +93,32 @@ def grace_is_over(draft: Draft, job: Job) -> None:
 def resolved(draft: Draft, job: Job, trigger: t.Resolve) -> None:
     """A person says what became of it, or what is to become of it."""
     task_id = trigger.task_id if trigger.action == "adopt" else None
-    if job.status != "uncertain" or (task_id is not None and bound_elsewhere(draft, job, task_id)):
+    if not is_unsettled(job) or (task_id is not None and bound_elsewhere(draft, job, task_id)):
         return
+    if job.status != "uncertain":
+        job = taken_back(draft, job)
     draft.emit(
         e.OperatorResolved(
             at=draft.at, job=job.id, action=trigger.action, task_id=task_id, why=trigger.comment
         )
     )
     if trigger.action == "adopt":
-        return adopt(draft, job, "operator", task_id=task_id)
+        return adopt(draft, job, "operator", task_id=task_id, unseen=trigger.unseen)
     message = "nobody could tell whether the submit was accepted; a person "
     message += "asked for another one" if trigger.action == "resubmit" else "gave it up"
     return fail(draft, job, Failure("uncertain", message), again=trigger.action == "resubmit")
+
+
+def is_unsettled(job: Job) -> bool:
+    """Whether a person may say what became of its submit: nobody knows, or only a person's word says it."""
+    return job.status == "uncertain" or (job.is_open and job.unseen)
+
+
+def taken_back(draft: Draft, job: Job) -> Job:
+    """Make a job uncertain once more whose task is only a person's word: better word has come."""
+    reason = f"nobody has seen the task {job.task_id!r}, which a person named"
+    draft.emit(e.JobUncertain(at=draft.at, job=job.id, reason=reason, until=grace_ends(draft, job)))
+    return draft.state.jobs[job.id]
 
 
 def bound_elsewhere(draft: Draft, job: Job, task_id: str) -> bool:
@@ -114,11 +128,17 @@ def bound_elsewhere(draft: Draft, job: Job, task_id: str) -> bool:
 
 def is_unaccounted(job: Job) -> bool:
     """Whether it ended before anybody knew what became of its submit."""
-    return job.may_bring_more and job.task_id is None and job.resource_id is None
+    return job.may_bring_more and (job.unseen or (job.task_id is None and job.resource_id is None))
 
 
 def adopt(
-    draft: Draft, job: Job, source: str, *, task_id: str | None = None, resource_id: str | None = None
+    draft: Draft,
+    job: Job,
+    source: str,
+    *,
+    task_id: str | None = None,
+    resource_id: str | None = None,
+    unseen: bool = False,
 ) -> None:
     draft.emit(
         e.JobAdopted(
@@ -128,5 +148,6 @@ def adopt(
             task_id=task_id,
             resource_id=resource_id,
             check_at=draft.at if draft.operation(job).checks else None,
+            unseen=unseen,
         )
     )

@@ -165,9 +165,15 @@ class Planned:
         """Say what the reply to the spending request means."""
         return self.operation.read(self.parsed(job), reply)
 
-    def task(self, job: Job) -> Task:
+    def task(self, job: Job, *, patient: bool = True) -> Task:
         """Return the job as check, look-up and callback know it."""
-        return Task(job=job.id, task_id=job.task_id, resource_id=job.resource_id, params=self.parsed(job))
+        return Task(
+            job=job.id,
+            task_id=job.task_id,
+            resource_id=job.resource_id,
+            params=self.parsed(job),
+            patient=patient,
+        )
 
     def likeness(self, job: Job) -> Hashable:
         """Return what a look-up without a mark goes by; jobs that have the same cannot be told apart."""

@@ -226,7 +226,8 @@ def job(
     Shape:   *history* is every event about it, oldest first; *deliveries* the ids of what came
              on its callback URL. `request` is the body of the latest submit and `response` the
              result, null where there is none yet; `answers` is what became known about the job,
-             as CloudEvents; `question` what it asks, or asked, a person.
+             as CloudEvents; `question` what it asks, or asked, a person; `unseen` says that its task is
+             a person's word, which may be taken back as long as nobody has seen the task.
              *template* of its latest submit and its *params* come from there too; None: they cannot be
              read any more.
     """
@@ -241,9 +242,16 @@ def job(
         "question": question(row, row.run, params) if params is not None and asks(row) else None,
         "response": _plain(response),
         "response_artifact": _artifact(response),
+        "unseen": row.status in ("waiting", "collecting") and _is_unseen(history),
         "answers": [event(record) for record in history if record.type not in _OURS],
         "deliveries": list(deliveries),
     }
+
+
+def _is_unseen(history: Sequence[Recorded]) -> bool:
+    """Whether the latest of these events that says who has seen the task is a person's word alone."""
+    told = [record for record in history if record.type in ("job.adopted", "job.progressed")]
+    return bool(told) and _data(told[-1]).get("unseen", False) is True
 
 
 def _value(data: Object, name: str) -> Object | LargeValue | None:

@@ -58,6 +58,7 @@ from orchestrator.outcomes import Retry as Retry
 from orchestrator.outcomes import SubmitOutcome as SubmitOutcome
 from orchestrator.outcomes import Unauthorized as Unauthorized
 from orchestrator.outcomes import Unclear as Unclear
+from orchestrator.outcomes import Unknown as Unknown
 from orchestrator.outcomes import Unreadable as Unreadable
 from orchestrator.outcomes import Untrusted as Untrusted
 from orchestrator.outcomes import Verdict as Verdict
@@ -508,12 +509,17 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A submitted job, as its check, look-up and callback need it. *params* as validated at the submit."""
+    """
+    A submitted job, as its check, look-up and callback need it. *params* as validated at the submit.
+
+    *patient*: an answer may be held back until the task has ended.
+    """
 
     job: str
     task_id: str | None
     resource_id: str | None
     params: Any
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,14 @@ from orchestrator.providers.base import (
     SubmitOutcome,
     Unauthorized,
     Unclear,
+    Unknown,
 )
 from orchestrator.providers.replies import complaint, is_success, parsed, retry_after_s
 
 Refusal = Failed | Rejected | Unauthorized
 """Nothing was accepted."""
 
-_REQUEST_TIMEOUT = 408
+_NOT_FOUND, _REQUEST_TIMEOUT = 404, 408
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +97,6 @@ class Statuses:
             return Unauthorized(self.failure("unauthorized", reply))
         if is_success(reply):
             return Retry(f"{self.name} answered {reply.status} with nothing that can be read")
+        if reply.status == _NOT_FOUND:
+            return Unknown(self.failure("provider_error", reply).message, retry_after_s(reply))
         return Retry(self.failure("provider_error", reply).message, retry_after_s(reply))

@@ -8,38 +8,45 @@ from orchestrator.runtime.transport import Lost, NotSent
 from orchestrator.runtime.work import Work
 
 
+class _Silence(Retry):
+    """There was no answer at all."""
+
+
 class Asker:
     """Asks for the tasks of jobs."""
 
     def __init__(self, exchanger: Exchanger, clock: Clock) -> None:
         self._exchanger, self._clock = exchanger, clock
 
-    async def ask(self, work: Work) -> CheckOutcome:
-        """Ask how the task stands. A heartbeat without an answer is repeated at once: a life hangs on it."""
-        outcome = await self._asked(work)
-        if outcome is None and work.planned.drops:
-            outcome = await self._asked(work)
-        outcome = outcome or Retry("no answer")
+    async def ask(self, work: Work, *, patient: bool = True) -> CheckOutcome:
+        """
+        Ask how the task stands. A heartbeat without an answer is repeated at once: a life hangs on it.
+
+        Shape:   *patient*: the provider may hold its answer back until the task has ended.
+        """
+        outcome = await self._asked(work, patient)
+        if isinstance(outcome, _Silence) and work.planned.drops:
+            outcome = await self._asked(work, patient)
         if self._cannot_be_lost_yet(work, outcome):
             return Retry("the provider does not know the task yet")
         return outcome
 
-    async def _asked(self, work: Work) -> CheckOutcome | None:
-        """Return what was answered, None where nothing was."""
+    async def _asked(self, work: Work, patient: bool) -> CheckOutcome:
         check = work.planned.operation.check
         assert check is not None, "an operation that nobody can ask is never checked"
         try:
             return await self._exchanger.run(
                 work.connection,
-                lambda: check(work.planned.task(work.job)),
+                lambda: check(work.planned.task(work.job, patient=patient)),
                 lane=Lane.HEARTBEAT if work.planned.drops else Lane.CHECK,
                 run=work.run,
                 timeout_s=work.planned.operation.poll_timeout_s,
             )
         except NotSent as error:
-            return Retry(error.reason, error.retry_after_s) if error.retry_after_s is not None else None
-        except Lost:
-            return None
+            kind = Retry if error.retry_after_s is not None else _Silence
+            return kind(error.reason, error.retry_after_s)
+        except Lost as error:
+            return _Silence(error.reason)
 
     def _cannot_be_lost_yet(self, work: Work, outcome: CheckOutcome) -> bool:
         """

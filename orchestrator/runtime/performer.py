@@ -26,6 +26,7 @@ from orchestrator.operations.planned import needs_number
 from orchestrator.outcomes import (
     Accepted,
     Alike,
+    CheckOutcome,
     Done,
     Failed,
     Found,
@@ -58,6 +59,10 @@ BUILT_AGAIN_LATER = 10_000_000
 
 STORE_ASKED_AGAIN_S = 2.0
 """After what a disk refused a job is taken up again so soon; its row may say so much later."""
+
+
+PERSON_WAITS_S = 20.0
+"""How long a person who asks for a task waits for its turn and its answer."""
 
 
 class Alarm(Protocol):
@@ -406,7 +411,31 @@ class Performer:
         outcome = await self._asker.ask(work)
         if isinstance(outcome, Done) and not work.job.is_open:
             return await self._results.download(work, outcome)
-        return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+        return await self._tell(
+            work, t.Checked, outcome=outcome, asked_at=asked_at, last=last, task_id=work.job.task_id
+        )
+
+    async def look_for(self, run: str, job: str, task_id: str) -> CheckOutcome | None:
+        """
+        Ask the provider how it stands with *task_id*, as if that were the task of *job*; none of it is kept.
+
+        Shape:   None where nobody can be asked; `Retry` too where a person would wait too long.
+        """
+        state = await self._worker.state(run)
+        plan = await self._worker.plan(state)
+        if isinstance(absent := plan.operation(state.jobs[job]), Absent):
+            return Retry(f"{absent.name} is not configured any more")
+        opened = await self._opened(state.jobs[job])
+        work = Work(run, replace(opened, task_id=task_id, resource_id=None), planned_of(plan, opened))
+        if work.planned.operation.check is None:
+            return None
+        try:
+            async with asyncio.timeout(PERSON_WAITS_S):
+                return await self._asker.ask(work, patient=False)
+        except TimeoutError:
+            return Retry(f"no answer within {PERSON_WAITS_S:g} seconds")
+        except Unavailable as lost:
+            return Retry(f"the job's parameters cannot be read: {lost}")
 
     async def _look_at_run(self, work: Work) -> None:
         """Look how the run stands that a step is; end it where the step has ended, or its time is over."""

@@ -52,7 +52,9 @@ class Results:
         if isinstance(outcome, Done):
             return await self.download(work, outcome)
         last = work.job.deadline_at is not None and asked_at >= work.job.deadline_at
-        return await self._tell(work, t.Checked, outcome=outcome, asked_at=asked_at, last=last)
+        return await self._tell(
+            work, t.Checked, outcome=outcome, asked_at=asked_at, last=last, task_id=work.job.task_id
+        )
 
     async def _collect_known(self, work: Work) -> None:
         """Fetch the files of a result that was told; where it cannot be read any more, have it told again."""

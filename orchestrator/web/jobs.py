@@ -35,11 +35,16 @@ def _task_id(text: str) -> str:
 
 
 class ResolveJob(bodies.Body):
-    """The body of `POST /jobs/{id}/resolve`; *task_id* is what to adopt, as the provider calls it."""
+    """
+    The body of `POST /jobs/{id}/resolve`; *task_id* is what to adopt, as the provider calls it.
+
+    *unchecked*: without asking the provider whether it has it.
+    """
 
     action: Resolution
     task_id: Annotated[str, AfterValidator(_task_id)] | None = None
     comment: str | None = Field(default=None, max_length=1000)
+    unchecked: bool = False
 
 
 async def index(request: web.Request) -> web.Response:
@@ -69,7 +74,9 @@ async def resolve(request: web.Request) -> web.Response:
     """Settle a submit that nobody answered: adopt a task, send another request, or give it up."""
     deps, job = request.app[DEPS], request.match_info["job"]
     body = await bodies.read(request, ResolveJob)
-    await deps.jobs.resolve(job, body.action, task_id=body.task_id, comment=body.comment)
+    await deps.jobs.resolve(
+        job, body.action, task_id=body.task_id, comment=body.comment, unchecked=body.unchecked
+    )
     return json_reply(await _show(deps, job))
 
 

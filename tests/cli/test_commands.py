@@ -379,6 +379,11 @@ def test_an_unclear_submit_is_shown_with_what_settles_it(
     ("options", "body", "said"),
     [
         (["--adopt", "t1"], {"action": "adopt", "task_id": "t1"}, "goes on with the task t1"),
+        (
+            ["--adopt", "t1", "--unchecked"],
+            {"action": "adopt", "task_id": "t1", "unchecked": True},
+            "goes on with the task t1",
+        ),
         (["--resubmit"], {"action": "resubmit"}, "has ended; another attempt is on its way"),
         (["--fail", "--comment", "gone"], {"action": "fail", "comment": "gone"}, "has failed"),
     ],
@@ -394,7 +399,20 @@ def test_an_uncertain_job_is_settled_in_one_of_three_ways(
     assert json.loads(stage.asked[0].body) == body
 
 
-@pytest.mark.parametrize("options", [[], ["--fail", "--resubmit"]])
+def test_who_adopts_what_nobody_has_seen_is_told_that_it_can_be_settled_again(
+    call: Any, stage: Any, answer: Any
+) -> None:
+    stage.on("/jobs/job_1/resolve", answer({"id": "job_1", "connection": "pixu", "unseen": True}))
+
+    done = call("jobs", "resolve", "job_1", "--adopt", "t1", "--server", stage.url)
+
+    assert done.stdout.splitlines() == [
+        "job_1 goes on with the task t1",
+        "Whether pixu has that task is not known. Until it is seen there, the job can be settled again.",
+    ]
+
+
+@pytest.mark.parametrize("options", [[], ["--fail", "--resubmit"], ["--fail", "--unchecked"]])
 def test_it_has_to_be_said_how_a_job_is_settled(call: Any, stage: Any, options: list[str]) -> None:
     done = call("jobs", "resolve", "job_1", *options, "--server", stage.url)
 

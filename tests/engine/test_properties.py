@@ -148,9 +148,9 @@ VERBS = [
 FITTING = {
     "created": ["ready", "ready", "ready", "dear"],
     "submitting": ["answer", "answer", "answer", "lost", "lost", "unsent"],
-    "waiting": ["check", "callback", "callback", "woke", "later", "decide"],
+    "waiting": ["check", "callback", "callback", "woke", "later", "decide", "resolve"],
     "collecting": ["collected", "check", "callback", "gone"],
-    "uncertain": ["callback", "callback", "answer", "found", "resolve", "woke", "later", "cancel"],
+    "uncertain": ["callback", "callback", "answer", "found", "resolve", "resolve", "woke", "later", "cancel"],
 }
 """What may well happen to a job in each state."""
 
@@ -341,7 +341,8 @@ class Play:
             asked_at = self.world.now - (what // 6) * SECOND
             outcome = LOOKS[what % 6](job, self.kit)
             last = job.deadline_at is not None and asked_at >= job.deadline_at
-            told = self.send(t.Checked, job=job.id, outcome=outcome, asked_at=asked_at, last=last).events
+            given = {"outcome": outcome, "asked_at": asked_at, "last": last, "task_id": job.task_id}
+            told = self.send(t.Checked, job=job.id, **given).events
             if job.status == "collecting" and job.output is not None:
                 assert all(isinstance(event, e.JobContradicted) for event in told), "the first word stands"
         elif verb == "collected":
@@ -377,9 +378,10 @@ class Play:
         """What a person says is done at once where nobody knows better, and is not even noted elsewhere."""
         action = ["adopt", "resubmit", "fail"][what % 3]
         task_id = [_task(job), "t:a:None:1"][what % 2] if action == "adopt" else None
-        owner = self.world.run.tasks.get(("paint", task_id), job.id)
-        events = self.send(t.Resolve, job=job.id, action=action, task_id=task_id).events
-        if job.status != "uncertain" or owner != job.id:
+        task_id = (task_id and what == 6 and "t:typing:error") or task_id
+        owner, unseen = self.world.run.tasks.get(("paint", task_id), job.id), what > 4
+        events = self.send(t.Resolve, job=job.id, action=action, task_id=task_id, unseen=unseen).events
+        if not (job.status == "uncertain" or (job.is_open and job.unseen)) or owner != job.id:
             assert events == []
             return
         expected = {"adopt": "waiting", "resubmit": "failed", "fail": "failed"}
@@ -570,7 +572,8 @@ def _fits(steps: Any, state: RunState, event: e.Event, resubmitted: set[str]) ->
     if isinstance(event, e.JobUncertain):
         doubted = state.jobs[event.job]
         is_built_again = doubted.status == "uncertain" and doubted.template is None and event.template
-        assert doubted.status in ("created", "submitting") or is_built_again
+        is_taken_back = doubted.is_open and doubted.unseen
+        assert doubted.status in ("created", "submitting") or is_built_again or is_taken_back
     if isinstance(event, e.JobLateResult):
         job = state.jobs[event.job]
         assert not job.is_open

@@ -8,7 +8,7 @@ empty line. Set ORCHESTRATOR_REWRITE=1 to write the stories anew, and read the d
     workflow [timeout_s=60] [output=draw.output]
     start [room|waiting]           and later: later SECONDS, cancel, overdue, retry [STEP|waiting]
     admitted                       there may be a place in the run's group
-    resolve JOB ACTION [TASK]      a person settles an uncertain submit
+    resolve JOB ACTION [TASK]      a person settles an uncertain submit; with `unseen` nobody looked for TASK
     VERB JOB …                     something happened to a job: `draw`, `draw[0]`, `draw#2` (attempt 2)
 
 Moments are seconds since the run's start; `due` is what the jobs that were written
@@ -184,7 +184,8 @@ class Storyteller:
         dull = _DULL | {"job"} if isinstance(event, JobEvent) else _DULL
         for one in fields(event):
             value = getattr(event, one.name)
-            if value is not None and value not in ([], {}) and one.name not in dull:
+            said = value is not None and value not in ([], {}) and (one.name, value) != ("unseen", False)
+            if said and one.name not in dull:
                 words.append(self._field(one.name, value))
         return " ".join(words)
 
@@ -275,7 +276,12 @@ _TRIGGERS: dict[str, Callable[[Storyteller, list[str]], tuple[type[t.Trigger], d
     ),
     "resolve": lambda teller, words: (
         t.Resolve,
-        {"action": words[0], "task_id": words[1] if words[1:] else None, "comment": "I looked it up"},
+        {
+            "action": words[0],
+            "task_id": words[1] if words[1:] else None,
+            "unseen": "unseen" in words[2:],
+            "comment": "I looked it up",
+        },
     ),
     "decide": lambda teller, words: (
         t.Decided,

@@ -38,6 +38,7 @@ from orchestrator.providers.base import (
     Task,
     Unauthorized,
     Unclear,
+    Unknown,
     Unreadable,
     Waiting,
     check_params,
@@ -458,6 +459,7 @@ def test_no_answer_but_a_verdict_ends_a_generation_that_was_paid_for(drive: Driv
     _, outcome = check(drive, task(), reply({"status": "failed"}, status, retry_after="9"))
 
     assert isinstance(outcome, Retry)
+    assert isinstance(outcome, Unknown) == (status == 404)
     assert outcome.retry_after_s == 9
 
 

@@ -26,6 +26,7 @@ from orchestrator.providers.base import (
     Retry,
     Task,
     Unauthorized,
+    Unknown,
     Unreadable,
 )
 from orchestrator.providers.pizi import PiziSettings, connect
@@ -182,7 +183,13 @@ def test_a_task_that_is_not_known_yet_is_looked_at_again(drive: Drive) -> None:
     asked, outcome = check(drive, "create_model", task(), reply(None, 404), reply(None, 404))
 
     assert asked == [f"/tasks/{TASK_ID}", f"/models/{TASK_ID}"]
-    assert isinstance(outcome, Retry)
+    assert isinstance(outcome, Unknown)
+
+
+def test_a_task_of_which_only_a_part_answers_is_not_said_to_be_unknown(drive: Drive) -> None:
+    _, outcome = check(drive, "create_model", task(), reply(None, 404), reply(None, 503))
+
+    assert type(outcome) is Retry
 
 
 @pytest.mark.parametrize(
@@ -214,15 +221,15 @@ def test_what_carries_another_jobs_mark_is_not_ours(drive: Drive) -> None:
     _, by_task = check(drive, "create_model", task(), reply(foreign))
     _, by_result = check(drive, "create_model", task(None, MADE_ID), reply(foreign))
 
-    assert isinstance(by_task, Retry)
-    assert isinstance(by_result, Retry)
+    assert isinstance(by_task, Unknown)
+    assert isinstance(by_result, Unknown)
 
 
 @pytest.mark.parametrize(("name", "type_"), [("create_pictures", "model"), ("create_model", "photo")])
 def test_a_task_of_the_other_kind_is_not_ours(drive: Drive, name: str, type_: str) -> None:
     _, outcome = check(drive, name, task(), reply({"status": "failed", "type": type_}))
 
-    assert isinstance(outcome, Retry)
+    assert isinstance(outcome, Unknown)
 
 
 @pytest.mark.parametrize("task_id", [None, "", "../models", "job 1", "https://example.com/"])

@@ -33,6 +33,7 @@ from orchestrator.providers.base import (
     Task,
     Unauthorized,
     Unclear,
+    Unknown,
     Waiting,
     check_params,
 )
@@ -417,7 +418,18 @@ def test_no_answer_but_a_verdict_ends_a_job_that_was_paid_for(drive: Drive, stat
     _, outcome = check(drive, reply(job("failed"), status, retry_after="9"))
 
     assert isinstance(outcome, Retry)
+    assert isinstance(outcome, Unknown) == (status == 404)
     assert outcome.retry_after_s == 9
+
+
+def test_a_poll_is_not_held_open_for_who_has_no_patience(drive: Drive) -> None:
+    assert GENERATE.check is not None
+    task = Task(job=JOB, task_id=UUID, resource_id=None, params=None, patient=False)
+
+    [request], _ = drive(GENERATE.check(task), reply(job("processing")))
+
+    assert isinstance(request, Request)
+    assert request.query == {"expand": "avatar"}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", [], {}, {"data": {}}])

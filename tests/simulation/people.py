@@ -1,6 +1,7 @@
 """Those who use a server: they start runs, answer questions, let runs go on, and do what operators do."""
 
 import asyncio
+import uuid
 from typing import Any, Protocol
 
 import aiohttp
@@ -93,20 +94,41 @@ class People:
                     await self._resolve(visit, job)
 
     async def _resolve(self, visit: Visit, job: dict[str, Any]) -> None:
-        body = {"action": "resubmit"}
         if visit.kind == "mistake":
-            theirs = await self._task_of_another(job)
-            if theirs is None:
-                return
-            body = {"action": "adopt", "task_id": theirs}
+            await self._mistake(job)
         elif visit.kind == "resolve":
-            kind = job["connection"]
-            known = tasks_of(kind, self._world.providers.books(kind), job["id"])
-            body = {"action": "adopt", "task_id": known[0].id} if known else {"action": "fail"}
+            await self._truth(job)
+        else:
+            await self._settle(job, {"action": "resubmit"})
+
+    async def _truth(self, job: dict[str, Any]) -> None:
+        """Say what the provider's own pages show, and insist on it where the server cannot see that."""
+        kind = job["connection"]
+        known = tasks_of(kind, self._world.providers.books(kind), job["id"])
+        body = {"action": "adopt", "task_id": known[0].id} if known else {"action": "fail"}
+        if await self._settle(job, body) != 200 and known:
+            await self._settle(job, body | {"unchecked": True})
+
+    async def _mistake(self, job: dict[str, Any]) -> None:
+        """Name another job's task; or one that nobody has, insist on that, and find out a little later."""
+        theirs = await self._task_of_another(job)
+        if theirs is not None:
+            status = await self._settle(job, {"action": "adopt", "task_id": theirs})
+            assert status == 409, f"{job['id']} was given another job's task"
+            return
+        body = {"action": "adopt", "task_id": str(uuid.UUID(int=len(self._outside.met)))}
+        status = await self._settle(job, body)
+        assert status != 200 or job["connection"] == "pixu", f"{job['id']} was given a task that nobody has"
+        if await self._settle(job, body | {"unchecked": True}) == 200:
+            self._outside.met["wrong task adopted by a person"] += 1
+            await asyncio.sleep(LOOKS_EVERY_S)
+            await self._truth(job)
+
+    async def _settle(self, job: dict[str, Any], body: dict[str, Any]) -> int:
         status, told = await self._post(f"/jobs/{job['id']}/resolve", body)
-        assert status in (200, 409), told
-        assert visit.kind != "mistake" or status == 409, f"{job['id']} was given another job's task"
+        assert status in (200, 409) or (status == 422 and body["action"] == "adopt"), told
         self._outside.met["submit resolved by a person"] += status == 200
+        return status
 
     async def _task_of_another(self, job: dict[str, Any]) -> str | None:
         jobs = (await self._get(f"/jobs?connection={job['connection']}"))["items"]

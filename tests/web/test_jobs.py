@@ -12,7 +12,17 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.state import RunState
 from orchestrator.errors import Failure, WrongState
 from orchestrator.operations.workflows import Library
-from orchestrator.outcomes import Accepted, Done, Rejected, ResultFile
+from orchestrator.outcomes import (
+    Accepted,
+    Done,
+    Failed,
+    Pending,
+    Rejected,
+    ResultFile,
+    Retry,
+    Unauthorized,
+    Unknown,
+)
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.rows import Delivery
@@ -271,6 +281,79 @@ async def test_a_task_of_another_run_is_not_adopted(client: Client, start: Start
 
 
 @pytest.mark.parametrize(
+    "told",
+    [Unknown("Pizi answered 404"), Failed(Failure("provider_error", "not known any more", "task_lost"))],
+)
+async def test_a_task_that_its_provider_does_not_have_is_not_adopted(
+    client: Client, start: Start, worker: Worker, world: Any, told: Any
+) -> None:
+    run, id = await uncertain(start, worker)
+    world.tasks["task-9"] = told
+
+    answer = await client.post(f"/api/v1/jobs/{id}/resolve", json={"action": "adopt", "task_id": "task-9"})
+
+    [error] = (await answer.json())["errors"]
+    assert (answer.status, error["location"]) == (422, "task_id")
+    assert error["message"].startswith("is no task of this job at pizi (")
+    assert "--unchecked" in error["message"]
+    assert (await worker.state(run)).jobs[id].status == "uncertain"
+
+
+@pytest.mark.parametrize(
+    "told", [Retry("Pizi answered 503"), Unauthorized(Failure("unauthorized", "Pizi answered 503"))]
+)
+async def test_nothing_is_adopted_while_its_provider_cannot_say_unless_the_person_insists(
+    client: Client, start: Start, worker: Worker, world: Any, told: Any
+) -> None:
+    _, id = await uncertain(start, worker)
+    world.tasks["task-9"] = told
+    body = {"action": "adopt", "task_id": "task-9"}
+
+    refused = await client.post(f"/api/v1/jobs/{id}/resolve", json=body)
+    taken = await client.post(f"/api/v1/jobs/{id}/resolve", json=body | {"unchecked": True})
+
+    assert refused.status == 409
+    detail = (await refused.json())["detail"]
+    assert detail.startswith(
+        "nothing was adopted, because pizi could not say whether it has the task 'task-9'"
+    )
+    assert "(Pizi answered 503)" in detail
+    job = await taken.json()
+    assert (taken.status, job["status"], job["task_id"], job["unseen"]) == (200, "waiting", "task-9", True)
+
+
+async def test_what_a_person_named_and_nobody_has_seen_can_be_settled_again_until_it_is_seen(
+    client: Client, start: Start, worker: Worker
+) -> None:
+    run, id = await uncertain(start, worker)
+    wrong = {"action": "adopt", "task_id": "task-8", "unchecked": True}
+    await client.post(f"/api/v1/jobs/{id}/resolve", json=wrong)
+
+    right = await client.post(f"/api/v1/jobs/{id}/resolve", json=wrong | {"task_id": "task-9"})
+    await worker.handle(run, t.Checked, job=id, outcome=Pending("running"), asked_at=0, task_id="task-9")
+    late = await client.post(f"/api/v1/jobs/{id}/resolve", json={"action": "fail"})
+
+    assert (right.status, (await right.json())["task_id"]) == (200, "task-9")
+    assert late.status == 409
+    assert (
+        "only an uncertain job can be resolved, or one whose task a person" in (await late.json())["detail"]
+    )
+    job = await job_of(client, id)
+    assert (job["status"], job["task_id"], job["unseen"]) == ("waiting", "task-9", False)
+
+
+async def test_where_nobody_can_be_asked_it_is_adopted_and_said_to_be_unseen(
+    client: Client, start: Start, worker: Worker, world: Any
+) -> None:
+    _, id = await uncertain(start, worker)
+    world.tasks["task-9"] = None
+
+    answer = await client.post(f"/api/v1/jobs/{id}/resolve", json={"action": "adopt", "task_id": "task-9"})
+
+    assert (answer.status, (await answer.json())["unseen"]) == (200, True)
+
+
+@pytest.mark.parametrize(
     ("body", "location"),
     [
         ({}, "action"),
@@ -279,6 +362,8 @@ async def test_a_task_of_another_run_is_not_adopted(client: Client, start: Start
         ({"action": "adopt", "task_id": ""}, "task_id"),
         ({"action": "adopt", "task_id": "a b"}, "task_id"),
         ({"action": "fail", "task_id": "task-1"}, "task_id"),
+        ({"action": "fail", "unchecked": True}, "unchecked"),
+        ({"action": "adopt", "task_id": "task-1", "unchecked": "yes"}, "unchecked"),
         ({"action": "fail", "reason": "x"}, "reason"),
     ],
 )

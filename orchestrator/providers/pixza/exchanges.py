@@ -22,10 +22,10 @@ from orchestrator.providers.base import (
     Link,
     LookUpOutcome,
     Request,
-    Retry,
     Submit,
     SubmitOutcome,
     Task,
+    Unknown,
 )
 from orchestrator.providers.identifiers import at, is_plain
 from orchestrator.providers.images import sendable
@@ -55,7 +55,7 @@ def generate(params: Generate, submit: Submit) -> Exchange[Request | SubmitOutco
 def check(task: Task) -> Exchange[CheckOutcome]:
     """Make the exchange that asks how *task* stands."""
     if not is_plain(task.task_id):
-        return Retry(f"{task.task_id or 'nothing'} is no id that Pixza could be asked for")
+        return Unknown(f"{task.task_id or 'nothing'} is no id that Pixza could be asked for")
     task_id = str(task.task_id)
     reply = yield Request(method="GET", path=at(GENERATE, task_id))
     return answers.read_check(task_id, task.params, reply)

@@ -6,7 +6,7 @@ the task is asked first and names its result, which is then asked for itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -31,6 +31,7 @@ from orchestrator.providers.base import (
     Submit,
     SubmitOutcome,
     Task,
+    Unknown,
 )
 from orchestrator.providers.identifiers import at, is_uuid
 from orchestrator.providers.images import sendable
@@ -115,37 +116,39 @@ def check(noun: Noun, task: Task) -> Exchange[CheckOutcome]:
     if task.resource_id is not None:
         return (yield from _resource(noun, task, task.resource_id))
     if task.task_id is None or not is_uuid(task.task_id):
-        return Retry(f"{task.task_id or 'nothing'} is no id that Pizi could be asked for")
+        return Unknown(f"{task.task_id or 'nothing'} is no id that Pizi could be asked for")
     reply = yield Request(method="GET", path=at("/tasks", task.task_id))
     state = answers.read_state(reply)
     if state is not None:
         return (yield from _task(noun, task, task.task_id, state))
     if reply.status == 404:
-        return (yield from _same_id(noun, task, task.task_id, "Pizi does not know the task (yet)"))
+        return (yield from _same_id(noun, task, task.task_id, Unknown("Pizi does not know the task (yet)")))
     return answers.STATUSES.look_again(reply)
 
 
 def _task(noun: Noun, task: Task, task_id: str, state: State) -> Exchange[CheckOutcome]:
     if state.mark not in (None, task.job):
-        return Retry(f"task {task_id} carries the mark of another job")
+        return Unknown(f"task {task_id} carries the mark of another job")
     if state.type != noun.type and state.type in (MODEL.type, PICTURES.type):
-        return Retry(f"task {task_id} is of type {state.type}, not {noun.type}")
+        return Unknown(f"task {task_id} is of type {state.type}, not {noun.type}")
     if state.status == "failed":
         return _failed(state)
     if state.status != "completed":
         return Pending(state.status or None)
     if made := answers.resource_id(state.fields.get("resourceUrl")):
         return (yield from _resource(noun, task, made))
-    return (yield from _same_id(noun, task, task_id, "the completed task does not name its result"))
+    return (yield from _same_id(noun, task, task_id, Retry("the completed task does not name its result")))
 
 
-def _same_id(noun: Noun, task: Task, uuid: str, why: str) -> Exchange[CheckOutcome]:
+def _same_id(noun: Noun, task: Task, uuid: str, otherwise: Retry) -> Exchange[CheckOutcome]:
     """Try the id of the task as the id of what it makes; it counts only if it carries our mark."""
     reply = yield Request(method="GET", path=at(noun.path, uuid))
     state = answers.read_state(reply)
     if state is not None and state.mark == task.job:
         return _made(noun, uuid, state)
-    return answers.STATUSES.look_again(reply) if reply.status == 401 else Retry(why, retry_after_s(reply))
+    if state is not None or reply.status == 404:
+        return replace(otherwise, retry_after_s=retry_after_s(reply))
+    return answers.STATUSES.look_again(reply)
 
 
 def _resource(noun: Noun, task: Task, uuid: str) -> Exchange[CheckOutcome]:
@@ -156,7 +159,7 @@ def _resource(noun: Noun, task: Task, uuid: str) -> Exchange[CheckOutcome]:
     if state is None:
         return answers.STATUSES.look_again(reply)
     if state.mark not in (None, task.job):
-        return Retry(f"{uuid} carries the mark of another job")
+        return Unknown(f"{uuid} carries the mark of another job")
     return _made(noun, uuid, state)
 
 

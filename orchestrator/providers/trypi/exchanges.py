@@ -11,10 +11,10 @@ from orchestrator.providers.base import (
     Prepare,
     PreparedBytes,
     Request,
-    Retry,
     Submit,
     SubmitOutcome,
     Task,
+    Unknown,
 )
 from orchestrator.providers.identifiers import at, is_uuid
 from orchestrator.providers.trypi import answers
@@ -55,10 +55,11 @@ def generate(params: GenerateAvatar, submit: Submit) -> Exchange[Request | Submi
 def check(task: Task) -> Exchange[CheckOutcome]:
     """Make the exchange that asks how *task* stands, and is answered once it has ended, or after a while."""
     if not is_uuid(task.task_id):
-        return Retry(f"{task.task_id or 'nothing'} is no id that Trypi could be asked for")
+        return Unknown(f"{task.task_id or 'nothing'} is no id that Trypi could be asked for")
     task_id = str(task.task_id)
-    query: dict[str, str | int] = {"wait_for_completion": "true", "timeout_seconds": HELD_S}
-    reply = yield Request(method="GET", path=at(JOBS, task_id), query=query | {"expand": "avatar"})
+    held: dict[str, str | int] = {"wait_for_completion": "true", "timeout_seconds": HELD_S}
+    query = (held if task.patient else {}) | {"expand": "avatar"}
+    reply = yield Request(method="GET", path=at(JOBS, task_id), query=query)
     return answers.read_check(task_id, reply)
 
 
