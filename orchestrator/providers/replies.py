@@ -6,6 +6,7 @@ every connector reads with these: what is there is taken, what is not is None.
 """
 
 import re
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
@@ -18,6 +19,7 @@ TEXT_MAX = 500
 
 _RETRY_AFTER_MAX_S = 86_400.0
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]\S*")
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _MACHINE_WORD = re.compile(r"[A-Za-z0-9.-]+(?:_[A-Za-z0-9.-]+)+")
 
 
@@ -54,6 +56,27 @@ def number_of(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
     return float(value)
+
+
+def amount_of(value: Any) -> float | None:
+    """Return *value* where it is a number, or a text that is nothing but one."""
+    if isinstance(value, str) and _AMOUNT.fullmatch(value.strip()):
+        return float(value)
+    return number_of(value)
+
+
+def seconds_of(value: Any) -> float | None:
+    """Return a time in seconds since the epoch: text as RFC 3339, or a number of seconds or milliseconds."""
+    number = number_of(value)
+    if number is not None:
+        return number / 1000 if number > 1e11 else number
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is None:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def address_of(value: Any) -> str | None:

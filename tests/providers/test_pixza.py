@@ -415,7 +415,8 @@ def test_a_completed_generation_is_done_with_its_file_and_its_credits(drive: Dri
 
 
 @pytest.mark.parametrize(
-    ("used", "credits"), [(0, 0.0), (2.5, 2.5), (-1, None), ("4", None), (True, None), (None, None)]
+    ("used", "credits"),
+    [(0, 0.0), (2.5, 2.5), (-1, None), ("4", 4.0), ("many", None), (True, None), (None, None)],
 )
 def test_credits_that_are_no_number_are_unknown_and_not_zero(
     drive: Drive, used: Any, credits: float | None
@@ -611,7 +612,7 @@ def test_one_generation_is_given_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["list_generations", "list_models"])
-@pytest.mark.parametrize("wrap", [None, "generations", "models", "data", "items"])
+@pytest.mark.parametrize("wrap", [None, "generations", "models", "data", "items", "results"])
 def test_a_list_may_stand_bare_or_under_a_name(name: str, wrap: str | None) -> None:
     items = [{"id": "flux-pro"}, "junk"]
     if wrap in ("generations", "models") and wrap not in name:
@@ -622,13 +623,21 @@ def test_a_list_may_stand_bare_or_under_a_name(name: str, wrap: str | None) -> N
     assert outcome == Done(output={"items": [{"id": "flux-pro"}]})
 
 
+def test_of_two_lists_under_unknown_names_none_is_taken_for_the_answer() -> None:
+    outcome = read_at_once("list_models", reply({"image": [{"id": "a"}], "video": [{"id": "b"}]}))
+
+    assert isinstance(outcome, Failed)
+
+
 @pytest.mark.parametrize(
     ("body", "credits"),
     [
         ({"credits_remaining": 42}, 42.0),
         ({"credits": 0}, 0.0),
         ({"data": {"balance": 1.5}}, 1.5),
-        ({"remaining": "7"}, None),
+        ({"remaining": "7"}, 7.0),
+        ({"credits": "none left"}, None),
+        ({"credits": {"remaining": 5, "total": 100}}, 5.0),
         ({"plan": "free"}, None),
     ],
 )
@@ -637,6 +646,11 @@ def test_the_balance_is_read_or_unknown_but_never_made_up(body: Any, credits: fl
 
     assert outcome == Done(output={**body, "credits_remaining": credits})
     assert PIXZA.read_credits(reply(body)) == credits
+
+
+@pytest.mark.parametrize("body", [978, "978", b"978"])
+def test_a_balance_may_stand_bare(body: Any) -> None:
+    assert read_at_once("get_credits", reply(body)) == Done(output={"credits_remaining": 978.0})
 
 
 def test_what_a_generation_cost_is_no_balance() -> None:

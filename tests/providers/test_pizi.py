@@ -86,8 +86,8 @@ def test_the_registry_makes_a_connector_from_validated_settings() -> None:
     assert connector.kind == kind.name == connector.settings.kind == "pizi"
 
 
-def test_the_key_is_sent_as_a_bearer_token_without_a_login() -> None:
-    assert PIZI.headers(None) == {"Authorization": f"Bearer {KEY}"}
+def test_the_key_is_sent_as_a_bearer_token_without_a_login_and_beside_the_header_of_all_requests() -> None:
+    assert PIZI.headers(None) == {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     assert PIZI.login(0, lambda key, text: b"") is None
     assert [secret.get_secret_value() for secret in PIZI.secrets()] == [KEY]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from orchestrator import ids
 from orchestrator.errors import Failure
 from orchestrator.providers.base import (
     Callback,
@@ -300,7 +302,7 @@ def test_a_lost_submit_is_searched_by_its_mark_and_adopted_by_its_result(
     ],
 )
 def test_what_does_not_carry_exactly_our_mark_is_not_adopted(drive: Drive, item: Any) -> None:
-    assert look_up(drive, "create_model", reply([item]))[1] is None
+    assert look_up(drive, "create_model", reply([item]), reply([]))[1] is None
 
 
 def test_further_pages_are_read_while_they_are_full(drive: Drive) -> None:
@@ -314,10 +316,50 @@ def test_further_pages_are_read_while_they_are_full(drive: Drive) -> None:
 
 
 def test_a_filter_that_is_ignored_does_not_make_us_read_for_ever(drive: Drive) -> None:
-    asked, outcome = look_up(drive, "create_model", *[reply([{"uuid": TASK_ID}] * 50)] * 10)
+    asked, outcome = look_up(drive, "create_model", *[reply([{"uuid": TASK_ID}] * 50)] * 10, reply([]))
 
-    assert len(asked) == 10
+    assert len(asked) == 11
     assert outcome is None
+
+
+def a_task(number: int, after_s: float = 1.0, **fields: Any) -> dict[str, Any]:
+    made_at = ids.made_at(JOB)
+    assert made_at is not None
+    created = datetime.fromtimestamp(made_at / 1_000_000 + after_s, UTC).isoformat()
+    return {"uuid": f"{TASK_ID[:-2]}{number:02}", "type": "model", "createdAt": created, **fields}
+
+
+def test_what_the_search_does_not_show_is_found_among_the_tasks_of_its_time(drive: Drive) -> None:
+    far, near, photo, early = a_task(1, 90), a_task(2, 0.5), a_task(3, 0.1, type="photo"), a_task(4, -600)
+    detail = {**far, "metadata": {"orchestrator_job": JOB}}
+
+    asked, outcome = look_up(
+        drive,
+        "create_model",
+        reply([]),
+        reply([photo, early, far, near, None, {}]),
+        reply(near),
+        reply(detail),
+    )
+
+    assert [r.path for r in asked] == ["/models", "/tasks", f"/tasks/{near['uuid']}", f"/tasks/{far['uuid']}"]
+    assert outcome == Found(task_id=far["uuid"])
+
+
+def test_no_more_than_ten_tasks_are_looked_at(drive: Drive) -> None:
+    tasks = [a_task(number, float(number)) for number in range(30)]
+
+    asked, outcome = look_up(drive, "create_model", reply([]), reply(tasks), *[reply({})] * 10)
+
+    assert len(asked) == 12
+    assert outcome is None
+
+
+@pytest.mark.parametrize(
+    "answer", [reply(None, 500), reply({}), reply([{"uuid": TASK_ID}]), Reply(404, {}, b"")]
+)
+def test_tasks_that_cannot_be_listed_or_dated_leave_it_at_the_search(drive: Drive, answer: Reply) -> None:
+    assert look_up(drive, "create_model", reply([]), answer)[1] is None
 
 
 @pytest.mark.parametrize("answer", [reply(None, 500), reply(None, 404), reply({}), Reply(200, {}, b"")])
@@ -388,10 +430,10 @@ def test_no_answers_whatever_make_a_look_raise_or_ask_outside_of_its_endpoints(
                 while True:
                     assert wanted.url is None
                     assert wanted.path in {
-                        *("/models", "/pictures", f"/tasks/{TASK_ID}"),
+                        *("/models", "/pictures", "/tasks"),
                         *(
                             f"/{noun}/{uuid}"
-                            for noun in ("models", "pictures")
+                            for noun in ("models", "pictures", "tasks")
                             for uuid in (TASK_ID, MADE_ID)
                         ),
                     }

@@ -9,7 +9,15 @@ from orchestrator import ids
 from orchestrator.errors import Failure
 from orchestrator.providers.base import Failed, Rejected, Reply, Retry, Unauthorized, Unclear
 from orchestrator.providers.identifiers import at, is_plain
-from orchestrator.providers.replies import address_of, complaint, number_of, parsed, retry_after_s, text_of
+from orchestrator.providers.replies import (
+    address_of,
+    amount_of,
+    complaint,
+    number_of,
+    parsed,
+    retry_after_s,
+    text_of,
+)
 from orchestrator.providers.statuses import Statuses
 
 ACME = Statuses("Acme", {402: "no credits"}, unauthorized=frozenset({401, 403}))
@@ -51,6 +59,22 @@ def test_a_long_text_is_cut() -> None:
 )
 def test_only_a_number_is_a_number(value: Any, number: float | None) -> None:
     assert number_of(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"),
+    [
+        (1, 1.0),
+        ("978", 978.0),
+        (" 2.5 ", 2.5),
+        ("-1", -1.0),
+        ("1e3", None),
+        ("4 credits", None),
+        (True, None),
+    ],
+)
+def test_an_amount_may_be_written_as_a_text(value: Any, amount: float | None) -> None:
+    assert amount_of(value) == amount
 
 
 @pytest.mark.parametrize(

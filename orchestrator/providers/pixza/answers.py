@@ -27,10 +27,10 @@ from orchestrator.providers.identifiers import is_plain
 from orchestrator.providers.pixza.params import Generate
 from orchestrator.providers.replies import (
     address_of,
+    amount_of,
     complaint,
     files_at,
     is_success,
-    number_of,
     object_of,
     parsed,
     text_of,
@@ -120,7 +120,7 @@ def _state(task_id: str, fields: dict[str, Any]) -> Done | Failed | Pending | Re
     if url is None:
         # Said to be complete, and paid for: its address may still follow, so it is not given up here.
         return Retry("no result is named yet")
-    used = number_of(fields.get("credits_used"))
+    used = amount_of(fields.get("credits_used"))
     return Done(
         output={**fields, "id": task_id},
         files=files_at(url),
@@ -137,10 +137,16 @@ def read_generation(reply: Reply) -> SubmitOutcome:
 
 
 def items_of(reply: Reply, name: str) -> list[dict[str, Any]] | None:
-    """Return the objects of a list, which may stand bare or under one of several names, or None."""
+    """
+    Return the objects of a list, or None where there is none.
+
+    It may stand bare or under one of several names; under another one where it is the only list.
+    """
     body = parsed(reply.body) if is_success(reply) else None
     told = object_of(body)
-    for candidate in (body, told.get(name), told.get("data"), told.get("items")):
+    lists = [value for value in told.values() if isinstance(value, list)]
+    only = lists[0] if len(lists) == 1 else None
+    for candidate in (body, told.get(name), told.get("data"), told.get("items"), only):
         if isinstance(candidate, list):
             return [item for item in candidate if isinstance(item, dict)]
     return None
@@ -155,6 +161,8 @@ def read_list(name: str, reply: Reply) -> SubmitOutcome:
 def read_balance(reply: Reply) -> SubmitOutcome:
     """Say what the answer to the question for the balance means: one not recognised is unknown, never 0."""
     body = parsed(reply.body)
+    if (bare := amount_of(body)) is not None:
+        return STATUSES.at_once(reply, {"credits_remaining": bare})
     if not isinstance(body, dict):
         return STATUSES.at_once(reply, None)
     return STATUSES.at_once(reply, {**body, "credits_remaining": _balance(body)})
@@ -170,10 +178,10 @@ def credits_left(reply: Reply) -> float | None:
 
 
 def _balance(body: dict[str, Any]) -> float | None:
-    for holder in (body, object_of(body.get("data"))):
+    for holder in (body, *(object_of(body.get(name)) for name in ("data", "credits", "balance"))):
         for name in _BALANCES:
-            if (number := number_of(holder.get(name))) is not None:
-                return number
+            if (amount := amount_of(holder.get(name))) is not None:
+                return amount
     return None
 
 

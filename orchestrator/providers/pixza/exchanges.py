@@ -8,7 +8,6 @@ not found at all.
 """
 
 from collections.abc import Hashable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator import ids
@@ -32,7 +31,7 @@ from orchestrator.providers.images import sendable
 from orchestrator.providers.pixza import answers
 from orchestrator.providers.pixza.models import DEFAULT_SIDE
 from orchestrator.providers.pixza.params import Generate
-from orchestrator.providers.replies import number_of
+from orchestrator.providers.replies import number_of, seconds_of
 
 GENERATE = "/generate"
 GENERATIONS = "/generations"
@@ -84,7 +83,7 @@ def _marked(items: list[dict[str, Any]], job: str) -> Iterator[str]:
 def _alike(items: list[dict[str, Any]], task: Task) -> Iterator[str]:
     made_at = ids.made_at(task.job)
     for fields in items:
-        id_, created_s = answers.id_of(fields), _seconds(fields.get("created_at"))
+        id_, created_s = answers.id_of(fields), seconds_of(fields.get("created_at"))
         if id_ is None or created_s is None or made_at is None or _webhook(fields):
             continue
         if created_s >= made_at / 1_000_000 - CLOCK_SKEW_S and _is_as_asked(fields, task.params):
@@ -119,17 +118,3 @@ def _asked(params: Generate, name: str) -> int | None:
 
 def _agrees(shown: Any, asked: int | None) -> bool:
     return shown is None or asked is None or number_of(shown) == asked
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a time in seconds since the epoch: text as RFC 3339, or a number of seconds or milliseconds."""
-    number = number_of(value)
-    if number is not None:
-        return number / 1000 if number > 1e11 else number
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is None:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None

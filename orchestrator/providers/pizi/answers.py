@@ -6,7 +6,6 @@ an error looks like, so any 2xx counts, everything is looked up leniently, and
 what cannot be read is said to be so, never raised.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,7 @@ from orchestrator.providers.base import (
 )
 from orchestrator.providers.identifiers import is_uuid
 from orchestrator.providers.pizi.params import MARK
-from orchestrator.providers.replies import address_of, files_at, is_success, parsed, text_of
+from orchestrator.providers.replies import address_of, amount_of, files_at, is_success, parsed, text_of
 from orchestrator.providers.statuses import Statuses
 
 STATUSES = Statuses(
@@ -49,8 +48,7 @@ def data_of(reply: Reply) -> Any:
 
 def credits_left(reply: Reply) -> float | None:
     """Return the balance that a response header shows."""
-    value = reply.headers.get("x-credits-remaining", "").strip()
-    return float(value) if re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", value) else None
+    return amount_of(reply.headers.get("x-credits-remaining"))
 
 
 def read_submit(reply: Reply) -> SubmitOutcome:

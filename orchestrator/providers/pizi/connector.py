@@ -1,6 +1,6 @@
 """One account at Pizi: its operations, its credentials, its callbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,8 @@ from orchestrator.providers.base import (
 )
 from orchestrator.providers.identifiers import at
 from orchestrator.providers.keyed import Keyed
-from orchestrator.providers.pizi import answers, exchanges, outputs
-from orchestrator.providers.pizi.exchanges import MODEL, PICTURES
+from orchestrator.providers.pizi import answers, exchanges, look_ups, outputs
+from orchestrator.providers.pizi.exchanges import MODEL, PICTURES, TASKS
 from orchestrator.providers.pizi.params import (
     ByUuid,
     CreateModel,
@@ -49,6 +49,10 @@ class PiziConnector(Keyed):
     def __init__(self, settings: PiziSettings) -> None:
         super().__init__(settings, settings.api_key, (*_tasks(settings), *_at_once()))
 
+    def headers(self, token: str | None) -> Mapping[str, str]:
+        """Return the header with the key, and the one that Pizi lists for every request, a GET too."""
+        return {**super().headers(token), "Content-Type": "application/json"}
+
     def read_callback(self, callback: Callback, task: Task) -> CallbackMeaning:
         """Say what a delivery means: a hint at most."""
         return answers.read_callback(callback)
@@ -69,7 +73,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             submit=partial(exchanges.create_model, accepts),
             read=lambda params, reply: answers.read_submit(reply),
             check=partial(exchanges.check, MODEL),
-            look_up=partial(exchanges.look_up, MODEL),
+            look_up=partial(look_ups.look_up, MODEL),
             waiting=Waiting.HINT,
             spends=True,
             gives_files=True,
@@ -87,7 +91,7 @@ def _tasks(settings: PiziSettings) -> Sequence[Operation]:
             submit=partial(exchanges.create_pictures, accepts),
             read=lambda params, reply: answers.read_submit(reply),
             check=partial(exchanges.check, PICTURES),
-            look_up=partial(exchanges.look_up, PICTURES),
+            look_up=partial(look_ups.look_up, PICTURES),
             waiting=Waiting.HINT,
             spends=True,
             gives_files=True,
@@ -124,8 +128,8 @@ def _at_once() -> Sequence[Operation]:
             outputs.PicturePage,
         ),
         _get("get_picture", "Show one set of pictures.", PICTURES.path, outputs.Picture),
-        _list("list_tasks", "List the tasks of this account.", "/tasks", ListTasks, outputs.TaskList),
-        _get("get_task", "Show one task.", "/tasks", outputs.TaskDetail),
+        _list("list_tasks", "List the tasks of this account.", TASKS, ListTasks, outputs.TaskList),
+        _get("get_task", "Show one task.", TASKS, outputs.TaskDetail),
     )
 
 

@@ -20,11 +20,9 @@ from orchestrator.providers.base import (
     Done,
     Exchange,
     Failed,
-    Found,
     Hole,
     Inline,
     Link,
-    LookUpOutcome,
     Pending,
     Request,
     Retry,
@@ -40,11 +38,6 @@ from orchestrator.providers.pizi.answers import State
 from orchestrator.providers.pizi.params import MARK, CreateModel, CreatePictures, Person
 from orchestrator.providers.replies import retry_after_s, text_of
 
-PAGE_SIZE = 50
-"""Items per page of a look-up; also the number Pizi gives by default for models."""
-PAGES_MAX = 10
-"""A look-up reads no further. Pizi searches by our mark, so its first page should do."""
-
 
 @dataclass(frozen=True, slots=True)
 class Noun:
@@ -59,6 +52,7 @@ class Noun:
     result: str
 
 
+TASKS = "/tasks"
 MODEL = Noun("/models", "model", "mediaUrl")
 PICTURES = Noun("/pictures", "photo", "result")
 
@@ -117,7 +111,7 @@ def check(noun: Noun, task: Task) -> Exchange[CheckOutcome]:
         return (yield from _resource(noun, task, task.resource_id))
     if task.task_id is None or not is_uuid(task.task_id):
         return Unknown(f"{task.task_id or 'nothing'} is no id that Pizi could be asked for")
-    reply = yield Request(method="GET", path=at("/tasks", task.task_id))
+    reply = yield Request(method="GET", path=at(TASKS, task.task_id))
     state = answers.read_state(reply)
     if state is not None:
         return (yield from _task(noun, task, task.task_id, state))
@@ -181,25 +175,3 @@ def _failed(state: State) -> Failed:
     reason = text_of(state.fields.get("message")) or text_of(state.fields.get("error"))
     code = text_of(state.fields.get("code"))
     return Failed(Failure("task_failed", reason or "the task failed; Pizi gives no reason", code))
-
-
-# --- look-ups --------------------------------------------------------------------------------
-
-
-def look_up(noun: Noun, task: Task) -> Exchange[LookUpOutcome]:
-    """
-    Make the exchange that searches what an uncertain submit made, by our mark in its metadata.
-
-    Pizi's filter is a full-text search, so the mark is compared here. Nothing found proves nothing.
-    """
-    for page in range(1, PAGES_MAX + 1):
-        query: dict[str, str | int] = {"filter": f"{MARK}:{task.job}", "page": page, "limit": PAGE_SIZE}
-        reply = yield Request(method="GET", path=noun.path, query=query)
-        items = answers.read_list(reply)
-        if not isinstance(items, list):
-            return answers.STATUSES.look_again(reply)
-        if found := answers.marked(items, task.job):
-            return Found(resource_id=found)
-        if len(items) < PAGE_SIZE:
-            return None
-    return None
