@@ -305,6 +305,11 @@ def test_a_submit_is_accepted_by_its_uid_in_an_object_or_bare(
     assert read(reply(printed(answer), status), name) == Accepted(uid)
 
 
+@pytest.mark.parametrize("uid", ["upose_1", "m-7", "3f2b.9:1"])
+def test_a_uid_under_its_own_name_need_not_look_like_those_of_the_document(uid: str) -> None:
+    assert read(reply({"response": {"modelUid": uid}})) == Accepted(uid)
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -313,6 +318,7 @@ def test_a_submit_is_accepted_by_its_uid_in_an_object_or_bare(
         (reply({"response": None}), "without a uid"),
         (reply({"response": {"modelUid": ""}}), "without a uid"),
         (reply({"response": {"modelUid": 7}}), "without a uid"),
+        (reply({"response": {"modelUid": "../1"}}), "without a uid"),
         (reply({"modelUid": MODEL_UID}), "without a uid"),
         (reply({"response": "error"}), "(error)"),
         (reply({"response": "error500"}), "(error500)"),
@@ -408,6 +414,14 @@ def test_what_is_no_uid_is_no_verdict(callback: Callback) -> None:
 
     assert isinstance(meaning, Unreadable)
     assert meaning.reason
+
+
+@pytest.mark.parametrize("uid", ["upose_1", "req-7", f"{MODEL_UID}%0A"])
+def test_a_callback_may_bring_a_uid_unlike_those_of_the_document(uid: str) -> None:
+    meaning = PIXU.read_callback(delivery(f"uid={uid}"), task("create_model"))
+
+    assert isinstance(meaning, Verdict)
+    assert meaning.task_id == uid.removesuffix("%0A")
 
 
 def test_a_tag_that_a_mail_program_adds_does_not_hide_the_uid() -> None:

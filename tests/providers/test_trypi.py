@@ -400,6 +400,12 @@ def test_a_failed_job_is_the_final_word_with_its_reason(
     assert check(drive, reply(job(status, **data)))[1] == Failed(failure)
 
 
+def test_a_reason_in_the_envelope_alone_is_read_too(drive: Drive) -> None:
+    body = {"id": OTHER_UUID, "status": "failed", "data": {}, "error": {"code": "nsfw", "message": "no"}}
+
+    assert check(drive, reply(body))[1] == Failed(Failure("task_failed", "no", "nsfw"))
+
+
 def test_a_state_in_the_envelope_alone_is_read_too(drive: Drive) -> None:
     body = {"id": OTHER_UUID, "status": "completed", "data": {"avatar": {"image_url": URL}}}
 
@@ -484,6 +490,15 @@ def test_a_saved_avatar_is_given_without_its_envelope(status: int, body: dict[st
 
         assert outcome == Done(output=body.get("data", body))
         operation.output.model_validate(outcome.output)
+
+
+@pytest.mark.parametrize(
+    "body", [{"id": "req_1", "data": {"avatar": SAVED}}, {"id": "req_1", "avatar": SAVED}]
+)
+def test_a_saved_avatar_may_stand_under_its_name(body: dict[str, Any]) -> None:
+    operation = TRYPI.operations["save_avatar"]
+
+    assert operation.read(operation.params.model_construct(), reply(body)) == Done(output=SAVED)
 
 
 def test_a_second_attempt_to_save_takes_what_the_first_one_saved(drive: Drive) -> None:
@@ -589,6 +604,24 @@ def test_a_job_is_given_without_its_envelope() -> None:
     outcome = operation.read(operation.params.model_construct(), reply(job("queued")))
 
     assert outcome == Done(output=job("queued")["data"])
+
+
+@pytest.mark.parametrize(
+    ("body", "output"),
+    [
+        ({"id": "req_1", "status": "queued", "data": {"job_id": UUID}}, {"status": "queued", "job_id": UUID}),
+        (
+            {"id": UUID, "object": "job", "status": "queued"},
+            {"id": UUID, "object": "job", "status": "queued"},
+        ),
+    ],
+)
+def test_a_job_keeps_a_state_that_stands_in_the_envelope(
+    body: dict[str, Any], output: dict[str, Any]
+) -> None:
+    operation = TRYPI.operations["get_job"]
+
+    assert operation.read(operation.params.model_construct(), reply(body)) == Done(output=output)
 
 
 @pytest.mark.parametrize("name", ["save_avatar", "list_avatars", "get_avatar", "get_job"])

@@ -2,8 +2,9 @@
 What Pixu's answers and callbacks mean.
 
 The document shows one field, `response`: an object with the uid of a model, or the uid of
-a request as a bare text. It shows no error at all. So a text is a uid only where it looks
-like one: a sentence or a word there is somebody explaining why there is none.
+a request as a bare text. It shows no error at all. So a bare text is a uid only where it looks
+like one: a sentence or a word there is somebody explaining why there is none. Under the name of
+a uid, and at the end of a callback URL, which only Pixu knows, it need not look so much like one.
 """
 
 import re
@@ -21,6 +22,7 @@ from orchestrator.providers.base import (
     Unreadable,
     Verdict,
 )
+from orchestrator.providers.identifiers import is_plain
 from orchestrator.providers.pixu.params import CreateModel, CreateModelFromUrl
 from orchestrator.providers.replies import TEXT_MAX, complaint, is_success, object_of, parsed
 from orchestrator.providers.statuses import Statuses
@@ -45,12 +47,13 @@ SLOT = "uid"
 
 # The document's own are upose_ and 32 hexadecimal digits, and 40 of these. No word that explains
 # a refusal has a digit and sixteen letters.
-_UID = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9_-]{16,200}")
+_BARE_UID = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9_-]{16,200}")
+_DIGIT = re.compile(r"[0-9]")
 
 
 def is_uid(value: Any) -> bool:
-    """Whether *value* looks like the uid of a model or of a request."""
-    return isinstance(value, str) and _UID.fullmatch(value) is not None
+    """Whether *value* can be the uid of a model or of a request, which no word like `failed` can."""
+    return is_plain(value) and _DIGIT.search(value) is not None
 
 
 def read_submit(reply: Reply) -> SubmitOutcome:
@@ -58,10 +61,14 @@ def read_submit(reply: Reply) -> SubmitOutcome:
     if refused := STATUSES.refusal(reply):
         return refused
     response = object_of(parsed(reply.body)).get("response")
-    uid = response.get("modelUid") if isinstance(response, dict) else response
+    uid = response.get("modelUid") if isinstance(response, dict) else _bare(response)
     if is_success(reply) and is_uid(uid):
         return Accepted(str(uid))
     return STATUSES.unclear(reply, "a uid", _said(response))
+
+
+def _bare(response: Any) -> str | None:
+    return response if isinstance(response, str) and _BARE_UID.fullmatch(response) else None
 
 
 def _said(response: Any) -> str | None:
@@ -83,7 +90,7 @@ def read_callback(callback: Callback, params: Any) -> CallbackMeaning:
         return Unreadable("the query cannot be read")
     if set(uids) <= {""}:
         return Meaningless()
-    uid = uids[0]
+    uid = uids[0].strip()
     if len(uids) > 1 or not is_uid(uid):
         return Unreadable("what was appended to the URL is no uid")
     is_model = isinstance(params, CreateModel | CreateModelFromUrl)

@@ -107,15 +107,17 @@ def read_check(task_id: str, reply: Reply) -> CheckOutcome:
     if told is not None and told.lower() != task_id.lower():
         return Retry(f"Trypi answered about job {told}, not {task_id}")
     if status in _FAILED:
-        return Failed(_reason(data))
+        return Failed(_reason(data, body))
     return _image(task_id, data, body) if status in _COMPLETED else Pending(status, LOOK_S)
 
 
-def _reason(data: dict[str, Any]) -> Failure:
-    log = data.get("error_log")
-    code, message = complaint(log if isinstance(log, dict) else data)
-    reason = text_of(log) or message or "the job failed; Trypi gives no reason"
-    return Failure("task_failed", reason, code)
+def _reason(data: dict[str, Any], body: dict[str, Any]) -> Failure:
+    for told in (data, body):
+        log = told.get("error_log")
+        code, message = complaint(log if isinstance(log, dict) else told)
+        if reason := text_of(log) or message:
+            return Failure("task_failed", reason, code)
+    return Failure("task_failed", "the job failed; Trypi gives no reason")
 
 
 def _image(task_id: str, data: dict[str, Any], body: dict[str, Any]) -> Done | Retry:
@@ -131,9 +133,17 @@ def _image(task_id: str, data: dict[str, Any], body: dict[str, Any]) -> Done | R
 
 
 def read_job(reply: Reply) -> SubmitOutcome:
-    """Say what the answer to a request for one job means."""
-    data = _body(reply).get("data")
-    return STATUSES.at_once(reply, data if isinstance(data, dict) else None)
+    """
+    Say what the answer to a request for one job means.
+
+    How the job stands may be said in the envelope alone, as it is when the job is made.
+    """
+    body = _body(reply)
+    data, status = body.get("data"), body.get("status")
+    if isinstance(data, dict):
+        told = {"status": status} if isinstance(status, str) else {}
+        return STATUSES.at_once(reply, {**told, **data})
+    return STATUSES.at_once(reply, body if isinstance(status, str) else None)
 
 
 def read_avatar(reply: Reply) -> SubmitOutcome:
@@ -141,7 +151,8 @@ def read_avatar(reply: Reply) -> SubmitOutcome:
     body = _body(reply)
     data = object_of(body.get("data"))
     # Without an envelope the avatar is the body; with one, the body's id is the request's.
-    avatar = data or (body if body.get("image_url") else {})
+    avatar = object_of(data.get("avatar")) or data or object_of(body.get("avatar"))
+    avatar = avatar or (body if body.get("image_url") else {})
     return STATUSES.at_once(reply, avatar if text_of(avatar.get("id")) else None)
 
 
