@@ -20,7 +20,7 @@ class Absent:
     spends = True
     """A submit of which nobody knows what became of it must not be taken for one that can be repeated."""
     checks = True
-    """Who can ask will ask, when it is there again, for what a job that was cancelled meanwhile has brought."""
+    """Who can ask will ask, when it is there again, for what a job that was cancelled has brought."""
     costs = resends = looks_up = drops = False
     timeout_s: float | None = None
     budget: Budget | None = None
