@@ -1,11 +1,12 @@
 """The two listeners: what they are given, and where they are bound."""
 
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from orchestrator import receiver
 from orchestrator import web as admin
@@ -27,6 +28,18 @@ from orchestrator.operations.waiting import Board, Known, Obstacle
 from orchestrator.settings import Address
 from orchestrator.store.rows import JobRow
 from orchestrator.store.sqlite import SqliteStore
+
+
+class _OursAlone(logging.Filter):
+    """Lets no line through about a request that is malformed: only who sent it can help, and is told."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, http_exceptions.HttpProcessingError | web.RequestPayloadError)
+
+
+_log = logging.getLogger("aiohttp.server.admin")
+_log.addFilter(_OursAlone())
 
 LISTENERS_STOP_S = 2.0
 """How long requests that are being answered may still take when the server stops."""
@@ -56,7 +69,7 @@ async def listen_to_people(
     """Open the admin listener and return its address. Errors: SettingsError."""
     address = choices.settings.listen.admin
     inside = admin.build(_deps(choices, parts, public), loopback=address.is_loopback)
-    runner = web.AppRunner(inside, access_log=None, shutdown_timeout=LISTENERS_STOP_S)
+    runner = web.AppRunner(inside, access_log=None, logger=_log, shutdown_timeout=LISTENERS_STOP_S)
     return await _bind(stack, runner, address)
 
 
