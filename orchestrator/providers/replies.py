@@ -6,6 +6,7 @@ every connector reads with these: what is there is taken, what is not is None.
 """
 
 import re
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -26,7 +27,8 @@ _MACHINE_WORD = re.compile(r"[A-Za-z0-9.-]+(?:_[A-Za-z0-9.-]+)+")
 def parsed(body: bytes) -> Any:
     """Return the JSON value of *body*, or None where it is none, or too deep to be kept."""
     try:
-        value = orjson.loads(body)
+        # Some begin with the mark that others need to tell UTF-8.
+        value = orjson.loads(body.removeprefix(BOM_UTF8))
         # What is nested too deeply to be written again could not be kept in the log either.
         orjson.dumps(value)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):

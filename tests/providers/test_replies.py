@@ -32,6 +32,10 @@ def test_what_is_no_json_or_could_not_be_kept_is_nothing(body: bytes) -> None:
     assert parsed(body) is None
 
 
+def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+    assert parsed(b'\xef\xbb\xbf{"taskUuid": "t"}') == {"taskUuid": "t"}
+
+
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
