@@ -6,6 +6,9 @@ from typing import Any
 
 from orchestrator.errors import Failure
 
+TASK_LOST = "task_lost"
+"""The code of a task that died, unpaid, because nobody asked for it; its class is `provider_error`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -49,9 +52,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The provider's final word: it will not bring a result."""
+    """
+    The provider's final word: it will not bring a result.
+
+    *excused*: a stop of this server is to blame, so that another attempt follows, and none is used up.
+    """
 
     failure: Failure
+    excused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

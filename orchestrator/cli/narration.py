@@ -194,9 +194,10 @@ def _step_succeeded(data: Object, job: Object) -> Words:
 
 
 def _retry_scheduled(data: Object, job: Object) -> Words:
-    return f"attempt {data.get('attempt')} follows at {_at(data.get('due_at'))}", error_text(
-        data.get("error")
-    )
+    words = f"attempt {data.get('attempt')} follows at {_at(data.get('due_at'))}"
+    if data.get("counts") is False:
+        words += "; the one before it does not count"
+    return words, error_text(data.get("error"))
 
 
 def _job_created(data: Object, job: Object) -> Words:

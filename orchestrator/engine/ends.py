@@ -70,13 +70,20 @@ def time_out(draft: Draft, job: Job) -> None:
     _after_failure(draft, job, failure)
 
 
-def fail(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None) -> None:
-    """End the job badly. *again*: whether another attempt follows, whatever the retry policy says."""
+def fail(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None, counts: bool = True) -> None:
+    """
+    End the job badly.
+
+    *again*: whether another attempt follows, whatever the retry policy says; *counts*: whether this was
+    one of those that it allows.
+    """
     draft.emit(e.JobFailed(at=draft.at, job=job.id, error=failure.to_json(), credits=uncharged(draft, job)))
-    _after_failure(draft, job, failure, again=again)
+    _after_failure(draft, job, failure, again=again, counts=counts)
 
 
-def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool | None = None) -> None:
+def _after_failure(
+    draft: Draft, job: Job, failure: Failure, *, again: bool | None = None, counts: bool = True
+) -> None:
     if succeed_by_kept(draft, job):
         return None
     retry = draft.plan.workflow.steps[job.step].retry
@@ -84,7 +91,7 @@ def _after_failure(draft: Draft, job: Job, failure: Failure, *, again: bool | No
     if again is None:
         again = failure.cls in retry.on and _tries(draft, job) < retry.attempts
     if again and not doomed:
-        return _try_again(draft, job, failure)
+        return _try_again(draft, job, failure, counts)
     if doomed:
         draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
     else:
@@ -97,7 +104,7 @@ def _tries(draft: Draft, job: Job) -> int:
     return job.attempt - draft.state.instances[job.key].base
 
 
-def _try_again(draft: Draft, job: Job, failure: Failure) -> None:
+def _try_again(draft: Draft, job: Job, failure: Failure, counts: bool) -> None:
     """Create the job of the next attempt, to be submitted after a pause that grows and is drawn by lot."""
     step = draft.plan.workflow.steps[job.step]
     ceiling_s = min(step.retry.backoff_s * 2.0 ** (_tries(draft, job) - 1), step.retry.max_backoff_s)
@@ -111,6 +118,7 @@ def _try_again(draft: Draft, job: Job, failure: Failure) -> None:
             attempt=attempt,
             due_at=due_at,
             error=failure.to_json(),
+            counts=counts,
         )
     )
     create_job(draft, step, job.index, attempt=attempt, params=job.params, due_at=due_at)

@@ -257,12 +257,17 @@ class StepCancelled(StepEvent):
 
 @dataclass(slots=True, kw_only=True)
 class RetryScheduled(StepEvent):
-    """Attempt *attempt* follows at *due_at*, because of *error*."""
+    """
+    Attempt *attempt* follows at *due_at*, because of *error*.
+
+    *counts*: whether the one before it is among those that the step's policy allows.
+    """
 
     type: ClassVar[str] = "retry.scheduled"
     attempt: int
     due_at: int
     error: dict[str, Any]
+    counts: bool = True
 
 
 # --- jobs ------------------------------------------------------------------------------------

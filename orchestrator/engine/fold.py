@@ -257,6 +257,11 @@ def _step_ended(
     return instance
 
 
+def _retry_scheduled(state: RunState, event: e.RetryScheduled) -> None:
+    if not event.counts:
+        state.own_instance((event.step, event.index)).base += 1
+
+
 # --- jobs ------------------------------------------------------------------------------------
 
 
@@ -455,7 +460,7 @@ _FOLD: dict[type[e.Event], Callable[[RunState, Any], None]] = {
     e.StepSucceeded: _step_succeeded,
     e.StepFailed: _step_failed,
     e.StepCancelled: _step_cancelled,
-    e.RetryScheduled: _nothing,
+    e.RetryScheduled: _retry_scheduled,
     e.JobCreated: _job_created,
     e.JobSubmitting: _submitting,
     e.JobSubmitted: _submitted,

@@ -348,7 +348,7 @@ def checked(draft: Draft, job: Job, trigger: t.Checked) -> None:
     if isinstance(outcome, Done):
         return finish(draft, job, outcome, "check")
     if isinstance(outcome, Failed):
-        return fail(draft, job, outcome.failure)
+        return fail(draft, job, outcome.failure, again=outcome.excused or None, counts=not outcome.excused)
     if trigger.last:
         return time_out(draft, job)
     check_at = next_check(draft, job, trigger)

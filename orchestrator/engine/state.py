@@ -131,7 +131,8 @@ class Instance:
     """
     A step that was started, or one item of it. *job* is its latest attempt, or the one that won.
 
-    *attempt* only ever grows; the retry policy counts from *base*, where the run was last retried.
+    *attempt* only ever grows; the retry policy counts from *base*, where the run was last retried, and
+    after attempts that do not count.
     *kept*: a job whose result was paid for and is nobody's yet, because it came after the job's end.
     *stale*: results of attempts up to this one are not wanted any more, a person asked for new ones.
     """

@@ -40,6 +40,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestrator import durations, wording
+from orchestrator.outcomes import TASK_LOST as TASK_LOST
 from orchestrator.outcomes import Accepted as Accepted
 from orchestrator.outcomes import Alike as Alike
 from orchestrator.outcomes import Callback as Callback

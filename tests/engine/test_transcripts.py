@@ -184,8 +184,8 @@ class Storyteller:
         dull = _DULL | {"job"} if isinstance(event, JobEvent) else _DULL
         for one in fields(event):
             value = getattr(event, one.name)
-            said = value is not None and value not in ([], {}) and (one.name, value) != ("unseen", False)
-            if said and one.name not in dull:
+            is_usual = value in (None, [], {}) or _USUAL.get(one.name) == value
+            if not is_usual and one.name not in dull:
                 words.append(self._field(one.name, value))
         return " ".join(words)
 
@@ -223,6 +223,7 @@ _DULL = {
     "params",
 }
 _DULL |= {"digests", "number", "attempt"}
+_USUAL = {"counts": True, "unseen": False}
 
 
 def _outcome(kit: SimpleNamespace, words: list[str]) -> Any:
@@ -236,6 +237,8 @@ def _outcome(kit: SimpleNamespace, words: list[str]) -> Any:
             return kit.done(*rest)
         case "unpriced":
             return kit.done(*rest, credits=None)
+        case "excused":
+            return Failed(Failure("provider_error", "nobody asked for it"), excused=True)
         case "failed":
             return Failed(Failure(cls, "it came out black"))
         case "refused":

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.errors import ErrorClass, Failure
 from orchestrator.providers.base import (
+    TASK_LOST,
     Accepted,
     CheckOutcome,
     Done,
@@ -31,9 +32,6 @@ from orchestrator.providers.replies import TEXT_MAX, address_of, object_of, pars
 
 Refusal = Failed | Rejected | Unauthorized
 """Why something that costs nothing did not work."""
-
-TASK_LOST = "task_lost"
-"""The code of a task that the provider has dropped, uncharged."""
 
 FIRST_POLL_S = 1.0
 """From the run's answer to the first poll: well within the ten seconds, and the task is known by then."""
