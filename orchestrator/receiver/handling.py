@@ -40,7 +40,7 @@ BODIES_KEPT = 100
 """Of so many deliveries of one job; a provider that calls without end must not fill the disk."""
 JOBS_COUNTED = 10_000
 
-_TAG = re.compile(r"(?:\.|%2[Ee])[\w%-]{16,}")
+_TAG = re.compile(r"(?:\.|%(?:25)*2[Ee])[\w%-]{16,}")
 """A token's signature, or what a proxy made of it: cut, with something behind it, or percent-encoded."""
 
 ArtifactHandler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]

@@ -9,6 +9,7 @@ import orjson
 from aiohttp import StreamReader, http_exceptions, web
 
 from orchestrator import signatures
+from orchestrator.tokens import unsigned
 
 HEADER_BYTES = 32 * 1024
 """All header fields of a request together."""
@@ -83,7 +84,8 @@ def headers_of(
             kept.append((signatures.PROOF, f"{lower.decode('latin-1')} {proven}"))
         elif lower not in hidden:
             # Latin-1 takes every byte and gives it back.
-            kept.append((name.decode("latin-1"), value.decode("latin-1")))
+            # A proxy may repeat the path in a field of its own.
+            kept.append((name.decode("latin-1"), unsigned(value).decode("latin-1")))
             if lower == b"content-type":
                 content_type = kept[-1][1]
     if size > HEADER_BYTES:

@@ -13,6 +13,7 @@ import asyncio
 import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +23,7 @@ from yarl import URL
 
 from orchestrator.artifacts.folder import CorruptArtifact
 from orchestrator.clock import SECOND, Clock
+from orchestrator.definition.workflow import CORE
 from orchestrator.errors import Failure, NotFound, StoreUnavailable
 from orchestrator.providers.base import (
     Connector,
@@ -41,7 +43,7 @@ from orchestrator.runtime.images import ImageProblem, Images, Keep
 from orchestrator.runtime.limits import Lane
 from orchestrator.runtime.seal import seal
 from orchestrator.runtime.transport import Lost, NotSent, Transport
-from orchestrator.tokens import Keyring
+from orchestrator.tokens import Keyring, unsigned
 
 T = TypeVar("T")
 
@@ -211,7 +213,7 @@ class Exchanger:
         timeout_s = request.timeout_s or timeout_s or account.request_timeout_s
         if exact:
             # An address that the provider gave us: not its API, so neither credentials nor its limits.
-            return await self._transport.request(
+            reply = await self._transport.request(
                 account.name,
                 request.method,
                 url,
@@ -220,6 +222,7 @@ class Exchanger:
                 timeout_s=timeout_s,
                 exact=True,
             )
+            return _sealed(account, reply)
         headers = {**headers, **access.headers}
         await enter()
         if request.method == "GET" and body is None:
@@ -229,7 +232,7 @@ class Exchanger:
                 account.name, request.method, url, headers=headers, body=body, timeout_s=timeout_s
             )
         self._note_credits(account, reply)
-        return reply
+        return _sealed(account, reply)
 
     async def _send(
         self, account: Account, template: Template, body: bytes | None, enter: Enter
@@ -253,7 +256,7 @@ class Exchanger:
             cut_at=template.bytes_max,
         )
         self._note_credits(account, reply)
-        return access, reply
+        return access, _sealed(account, reply)
 
     def _note_credits(self, account: Account, reply: Reply) -> None:
         if self._on_credits is not None and (left := account.connector.read_credits(reply)) is not None:
@@ -372,6 +375,16 @@ class Exchanger:
             raise _Unsendable(
                 "this operation takes images only as URLs; for others than those, set public_url"
             )
+
+
+def _sealed(account: Account, reply: Reply) -> Reply:
+    """
+    Return *reply* without what would let its reader call back in the provider's name.
+
+    What comes to our own requests is cleaned where their secrets are known.
+    """
+    body = reply.body if account.name == CORE else unsigned(reply.body)
+    return reply if body is reply.body else replace(reply, body=body)
 
 
 def _address(account: Account, template: Template) -> tuple[URL, dict[str, str], bool]:

@@ -254,6 +254,7 @@ async def test_a_wrong_token_is_not_found_and_remembered(public: Any, kind: str)
         (lambda path: path + "/", "…/"),
         (lambda path: path[:-2], "…"),
         (lambda path: path.replace(".", "%2e"), "…"),
+        (lambda path: path.replace(".", "%252E"), "…"),
     ],
 )
 async def test_signatures_are_not_remembered(public: Any, spoil: Any, rest: str) -> None:
