@@ -278,7 +278,7 @@ def _late(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
         return _received(draft, job, trigger, "late")
     meaning = draft.operation(job).meaning(trigger.callback, job)
     task_id = meaning.task_id if isinstance(meaning, Hint | Verdict) else None
-    if task_id and is_unaccounted(job) and not bound_elsewhere(draft, job, task_id):
+    if task_id and is_unaccounted(job) and not trigger.foreign and not bound_elsewhere(draft, job, task_id):
         adopt(draft, job, "callback", task_id=task_id)
         job = draft.state.jobs[job.id]
     ours = (job.task_id or job.resource_id) and (not task_id or job.task_id in (None, task_id))
@@ -307,7 +307,7 @@ def _read_callback(draft: Draft, job: Job, trigger: t.CallbackArrived, callback:
         error = f"it speaks of task {task_id!r}, the job's is {job.task_id!r}"
         return _received(draft, job, trigger, "mismatch", error=error)
     if job.status == "uncertain":
-        if task_id is None or bound_elsewhere(draft, job, task_id):
+        if task_id is None or trigger.foreign or bound_elsewhere(draft, job, task_id):
             return _received(draft, job, trigger, "mismatch", error="it names no task that could be ours")
         adopt(draft, job, "callback", task_id=task_id)
     _received(draft, job, trigger, "accepted")

@@ -176,12 +176,14 @@ class CallbackArrived(JobTrigger):
     A delivery of the job. *digest* over method, query and body.
 
     *redelivery_of*: the one that a person had processed once more, and then equal bytes are no repetition.
+    *foreign*: the task that it names is a job's of another run.
     """
 
     delivery: str
     digest: str
     callback: Callback
     redelivery_of: str | None = None
+    foreign: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

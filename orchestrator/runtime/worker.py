@@ -277,6 +277,9 @@ class Worker:
             # The provider gave us a task id that another job has: whose task it is nobody can tell.
             item.fields["outcome"] = Unclear(str(refusal))
             await self._persist(run, items)
+        elif item.kind is t.CallbackArrived and not item.fields.get("foreign"):
+            item.fields["foreign"] = True
+            await self._persist(run, items)
         elif item.kind is t.CallbackArrived:
             settled = Settled(delivery=item.fields["delivery"], verdict="mismatch", error=str(refusal))
             await self.store.settle([settled])

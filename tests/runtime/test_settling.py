@@ -140,6 +140,8 @@ async def test_a_callback_about_another_runs_task_is_settled_when_the_store_is_w
     assert settled is not None
     assert settled.verdict == "mismatch"
     assert worker.trouble is None
+    job = (await worker.state("run_2")).jobs[second.id]
+    assert (job.status, job.deliveries) == ("uncertain", 1), "the log of the run tells of it"
 
 
 async def test_a_callback_of_a_job_that_is_gone_is_settled_when_the_store_is_well_again(
