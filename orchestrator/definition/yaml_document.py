@@ -8,6 +8,7 @@ parser's events, so that depth and size are bounded before anything is built.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -140,6 +141,8 @@ def _place(text: str, index: int) -> Place:
     return Place(text.count("\n", 0, start) + 1, index - start + 1)
 
 
+# Each file is read for what others may know of it, and then for itself.
+@lru_cache(maxsize=32)
 def read(text: str) -> Document:
     """Return the document that *text* is. Errors: Unreadable, for what makes it no document at all."""
     if len(text.encode("utf-8", "surrogatepass")) > BYTES_MAX:
