@@ -3,11 +3,13 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 from yarl import URL
 
 from orchestrator.simulators.options import Occasions, Options
+from orchestrator.simulators.pictures import plain
 
 KEPT = 64
 """How many finished files are kept in memory; an older one is made again, and comes out the same."""
@@ -38,6 +40,9 @@ class Files:
 
     def add(self, name: str, make: Callable[[], bytes], content_type: str) -> None:
         """Offer a file. *make* runs in a thread, perhaps several times, always to the same bytes."""
+        kind, _, format = content_type.partition("/")
+        if self._options.pictures == "plain" and kind == "image":
+            make = partial(plain, name, format)
         self._makers[name] = (make, content_type)
 
     def remove(self, name: str) -> None:

@@ -28,7 +28,8 @@ class Options:
     Shape:   *latency_s* is how long an ordinary task takes, or from where to where; *lag_s* is how long
              late callbacks, slow answers and downloads, and lagging look-ups hang behind; *credits* is
              each account's balance at the start; *clock* gives seconds since the epoch; *deliver*
-             replaces HTTP for callbacks.
+             replaces HTTP for callbacks; *pictures* may be plain where nobody looks at them: one colour
+             each, of one size, made in no time.
     """
 
     kinds: tuple[str, ...] = ("pizi", "pixza", "trypi", "pixu", "perfect")
@@ -40,6 +41,7 @@ class Options:
     clock: Callable[[], float] = time.time
     lag_s: float = 3.0
     deliver: Deliver | None = None
+    pictures: Literal["drawn", "plain"] = "drawn"
 
     def latency(self, *key: object, scale: float = 1.0) -> float:
         """Return how long the task that *key* names takes, in seconds; *scale* makes dear ones longer."""

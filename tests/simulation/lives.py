@@ -6,7 +6,6 @@ when a process dies: to close its sockets, and never to run another line of it.
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -26,8 +25,8 @@ class Life:
         self.is_dead = False
         self._tasks: WeakValueDictionary[int, asyncio.Task[Any]] = WeakValueDictionary()
         self._begun = 0
-        self.transports: list[asyncio.BaseTransport] = []
-        self.listening: list[socket.socket] = []
+        self.transports: list[asyncio.Transport] = []
+        self.listening: list[asyncio.AbstractServer] = []
         self.has_writer = False
         self.is_up = False
         self.writes = 0
@@ -60,9 +59,9 @@ class Life:
         """
         self.is_dead = True
         for transport in self.transports:
-            abort(transport)
+            transport.abort()
         for listener in self.listening:
-            _stop_listening(listener)
+            listener.close()
         for turn in range(ROUNDS):
             for task in [task for task in self._tasks.values() if task is not root]:
                 task.cancel()
@@ -73,20 +72,7 @@ class Life:
                 break
         assert root.done(), f"a dead server does not end: {[str(task) for task in self._tasks.values()]}"
         await asyncio.gather(root, *self._tasks.values(), return_exceptions=True)
-        for listener in self.listening:
-            listener.close()
 
 
 LIFE: ContextVar[Life | None] = ContextVar("LIFE", default=None)
 """Which life the running task belongs to; None for the world around it."""
-
-
-def _stop_listening(listener: socket.socket) -> None:
-    """Refuse connections from now on; the descriptor stays until its owner, or the life, has ended."""
-    if listener.fileno() >= 0:
-        asyncio.get_running_loop().remove_reader(listener.fileno())
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def abort(transport: Any) -> None:
-    transport.abort()

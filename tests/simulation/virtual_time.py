@@ -1,18 +1,16 @@
 """
-An event loop in virtual time: sockets and databases are real, waiting is not.
+An event loop in virtual time: HTTP and databases are real, waiting is not.
 
-When no socket has news and nothing is at work, nothing can happen before the next
-timer, and the loop's clock jumps to it. Hours of grace and backoff pass in
-milliseconds, and a slow machine is a slow machine and not a time-out. Work for
-threads is done in between (see `threads`), so that nothing depends on when one of
-them happens to run. The loop also notes to which life of a server its tasks and
-sockets belong (see `lives`).
+When nothing is to be done, nothing can happen before the next timer, and the loop's
+clock jumps to it. Hours of grace and backoff pass in milliseconds, and a slow machine
+is a slow machine and not a time-out. What is handed to threads (see `threads`) and
+what is on its way to somebody (see `network`) the loop moves on by itself: all that
+happens follows from its seed. It also notes to which life of a server its tasks
+belong (see `lives`).
 """
 
 import asyncio
-import os
 import selectors
-import socket
 import time
 from collections.abc import Callable
 from contextvars import Context
@@ -20,10 +18,8 @@ from random import Random
 from typing import Any
 
 from tests.simulation import threads
-from tests.simulation.lives import LIFE, abort
-
-STALLED_S = 20.0
-"""Real seconds without any news, timer or work, after which a simulation is stuck."""
+from tests.simulation.lives import LIFE
+from tests.simulation.network import Network
 
 LONGEST_S = 90.0
 """Real seconds after which a history that is still busy goes round in circles."""
@@ -38,6 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.disk_is_full = False
         self._dice = Random(seed)
         self._threads: dict[Any, threads.Thread] = {}
+        self._network = Network(self, self._dice)
         self._alarm: tuple[int, Callable[[], object]] | None = None
         super().__init__(_Selector(self))
         self.set_task_factory(_task_of_life)
@@ -74,21 +71,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def sock_connect(self, sock: Any, address: Any) -> None:
         if (life := LIFE.get()) is not None and life.is_dead:
             raise ConnectionAbortedError("the dead do not call")
-        await super().sock_connect(sock, address)
+        await asyncio.sleep(0)
+        self._network.dial(sock, address)
 
-    def _start_serving(self, factory: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        if (life := LIFE.get()) is not None:
-            life.listening.append(sock)
-        super()._start_serving(factory, sock, *args, **kwargs)  # type: ignore[misc]
+    async def create_connection(self, factory: Any, *, sock: Any, **_: Any) -> Any:  # type: ignore[override]
+        connection = self._network.connect(factory, sock)
+        await asyncio.sleep(0)  # The protocol has to hear of it first.
+        return connection
 
-    def _make_socket_transport(self, *args: Any, **kwargs: Any) -> asyncio.Transport:
-        # Connections made and connections accepted both come through here.
-        transport: asyncio.Transport = super()._make_socket_transport(*args, **kwargs)  # type: ignore[misc]
-        if (life := LIFE.get()) is not None:
-            life.transports.append(transport)
-            if life.is_dead:
-                self.call_soon(abort, transport)
-        return transport
+    async def create_server(self, factory: Any, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
+        return self._network.listen(factory, host, port)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -99,28 +91,18 @@ class _Selector(selectors.DefaultSelector):
         self._loop = loop
         self._until = time.monotonic() + LONGEST_S
 
-    def select(self, timeout: float | None = None) -> Any:
+    def select(self, timeout: float | None = None) -> list[Any]:
         self._loop.ring()
         self._look_at_the_clock()
-        found = super().select(0)
-        if found or (timeout is not None and timeout <= 0):
-            return found
-        # What was just sent to ourselves may need another moment in the kernel.
-        for _ in range(2):
-            os.sched_yield()
-            if found := super().select(0):
-                return found
         if timeout is None:
-            if not (found := super().select(STALLED_S)):
-                raise RuntimeError("nobody waits for anything that will ever happen")
-            return found
-        self._loop.now += timeout
+            raise RuntimeError("nobody waits for anything that will ever happen")
+        self._loop.now += max(timeout, 0.0)
         return []
 
     def _look_at_the_clock(self) -> None:
         """End what goes round in circles; an alarm from outside would only be an exception in some task."""
         if time.monotonic() > self._until:
-            self._until += STALLED_S
+            self._until += LONGEST_S
             tasks = "\n".join(f"{task.get_name()}: {_where(task)}" for task in asyncio.all_tasks(self._loop))
             passed = f"{self._loop.now} s have passed"
             raise RuntimeError(f"busy for {LONGEST_S} s and not at an end ({passed}):\n{tasks}")

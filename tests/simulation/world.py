@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -176,9 +175,7 @@ class World:
         for name, text in self.scenario.workflows().items():
             written = text.replace("PRODUCT", _product()).replace("LONG", LONG_PROMPT)
             (workflows / f"{name}.yaml").write_text(written)
-        public = free_port()
-        admin = next(port for port in iter(free_port, None) if port != public)
-        listen = {"public": f"127.0.0.1:{public}", "admin": f"127.0.0.1:{admin}"}
+        listen = {"public": "127.0.0.1:8080", "admin": "127.0.0.1:8081"}
         tables = {kind: self.providers.client_settings(kind) for kind in KINDS}
         secret = ("api_key", "client_id", "client_secret")
         self.credentials = [str(t[key]) for t in tables.values() for key in t if key in secret]
@@ -191,6 +188,7 @@ class World:
                 "workflows": workflows,
                 "allow_private_networks": True,
                 "listen": listen,
+                "secret_keys": ["the same in each of its lives, and each time that it is played"],
                 "providers": {
                     kind: {**table, **self.scenario.connection(kind)} for kind, table in tables.items()
                 },
@@ -209,6 +207,7 @@ class World:
             clock=self.clock.seconds,
             lag_s=self.scenario.lag_s,
             deliver=self._deliver,
+            pictures="plain",
         )
 
     async def _deliver(self, url: str, body: bytes) -> int:
@@ -241,15 +240,3 @@ def _product() -> str:
     file = BytesIO()
     Image.new("RGB", (320, 320), "teal").save(file, "PNG")
     return b64encode(file.getvalue()).decode()
-
-
-def free_port() -> int:
-    """Return a port outside the range from which the system takes ports for outgoing connections."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port

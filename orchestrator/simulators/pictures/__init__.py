@@ -11,7 +11,7 @@ when it cannot be read.
 """
 
 from orchestrator.simulators.pictures import canvas, landscapes, people, retouch, scenes
-from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions
+from orchestrator.simulators.pictures.canvas import NotAPicture, dimensions, plain
 from orchestrator.simulators.pictures.memory import remembered
 
 examined = remembered(canvas.examined)
@@ -42,6 +42,7 @@ __all__ = [
     "hair",
     "is_grey",
     "makeup",
+    "plain",
     "portrait",
     "product_shot",
     "remove_object",

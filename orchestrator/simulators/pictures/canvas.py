@@ -4,6 +4,7 @@ import io
 import random
 from collections.abc import Iterable, Sequence
 from copy import copy
+from hashlib import blake2b
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, UnidentifiedImageError
 
@@ -60,6 +61,12 @@ def is_grey(data: bytes) -> bool:
     decode(data)
     with Image.open(io.BytesIO(data)) as image:
         return image.mode in ("L", "1")
+
+
+def plain(name: str, format: str) -> bytes:
+    """Return a picture of one colour, which *name* decides. *format* and errors as with `encode`."""
+    colour = blake2b(name.encode(), digest_size=3).digest()
+    return encode(Image.new("RGB", (512, 512), (colour[0], colour[1], colour[2])), format)
 
 
 def encode(image: Image.Image, format: str) -> bytes:
