@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.play import figures, play
 from tests.simulation.scenario import scenario
 
-SEEDS = 128
+SEEDS = 1024
 """How many are played when nobody chooses."""
 
 
@@ -37,3 +37,13 @@ def test_whatever_happens_nothing_is_lost_and_nothing_is_paid_for_twice(
         )
         raise
     record_property("figures", figures(world))
+
+
+def test_a_history_is_the_same_each_time_that_it_is_played() -> None:
+    told = scenario(17)
+
+    first, second = play(told), play(told)
+
+    assert (first.loop.turns, first.loop.time()) == (second.loop.turns, second.loop.time())
+    assert figures(first) == figures(second)
+    assert first.ends == second.ends
