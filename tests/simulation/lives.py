@@ -8,7 +8,7 @@ when a process dies: to close its sockets, and never to run another line of it.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 ROUNDS = 20_000
@@ -16,6 +16,12 @@ ROUNDS = 20_000
 
 PATIENT_FOR = 1_000
 """How many rounds what unwinds may wait for others, all of whom were cancelled."""
+
+
+class Closeable(Protocol):
+    """Something that takes connections."""
+
+    def close(self) -> None: ...
 
 
 class Life:
@@ -26,7 +32,7 @@ class Life:
         self._tasks: WeakValueDictionary[int, asyncio.Task[Any]] = WeakValueDictionary()
         self._begun = 0
         self.transports: list[asyncio.Transport] = []
-        self.listening: list[asyncio.AbstractServer] = []
+        self.listening: list[Closeable] = []
         self.has_writer = False
         self.is_up = False
         self.writes = 0

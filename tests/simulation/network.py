@@ -79,7 +79,7 @@ class Network:
         return self._next_port
 
 
-class Listener(asyncio.AbstractServer):
+class Listener:
     """Takes connections until it is closed. Its `sockets` tell where, as those of another would."""
 
     def __init__(self, among: dict[int, "Listener"], factory: Factory, address: Address) -> None:
@@ -110,6 +110,7 @@ class End(transports._FlowControlMixin, asyncio.Transport):
 
     _sendfile_compatible = constants._SendfileMode.FALLBACK
 
+    _loop: asyncio.AbstractEventLoop
     peer: "End"
 
     def __init__(
@@ -149,7 +150,7 @@ class End(transports._FlowControlMixin, asyncio.Transport):
             piece, left = left[:length], left[length:]
             self._under_way += length
             self._send(piece)
-        self._maybe_pause_protocol()
+        self._maybe_pause_protocol()  # type: ignore[attr-defined]
 
     def write_eof(self) -> None:
         if not self._has_ended:
@@ -169,7 +170,7 @@ class End(transports._FlowControlMixin, asyncio.Transport):
     def _has_arrived(self, length: int) -> None:
         self._under_way -= length
         if not self._is_lost:
-            self._context.run(self._maybe_resume_protocol)
+            self._context.run(self._maybe_resume_protocol)  # type: ignore[attr-defined]
 
     # --- reading ---
 
