@@ -21,6 +21,7 @@ from typing import Any, Literal
 from orchestrator.clock import Clock, rfc3339
 from orchestrator.definition.workflow import CORE
 from orchestrator.providers.base import Connector
+from orchestrator.runtime.holders import holder
 from orchestrator.runtime.line import Lane as Lane
 from orchestrator.runtime.pauses import Pauses
 from orchestrator.runtime.turnstile import Turnstile
@@ -34,6 +35,7 @@ class _Account:
     """What is in flight at one connection. *claimed*: what is about to be."""
 
     connector: Connector
+    holder: str
     in_flight: int = 0
     claimed: int = 0
     backlog: bool = True
@@ -46,7 +48,9 @@ class Limits:
     """The limits of all connections. *pauses* says which of them submit nothing."""
 
     def __init__(self, connectors: Mapping[str, Connector], clock: Clock) -> None:
-        self._accounts = {name: _Account(connector) for name, connector in connectors.items()}
+        self._accounts = {
+            name: _Account(connector, holder(name, connector)) for name, connector in connectors.items()
+        }
         self.turnstile = Turnstile(clock)
         for name, account in self._accounts.items():
             self.turnstile.add(name, account.connector, account.running)
@@ -84,7 +88,8 @@ class Limits:
         if admitted == 0 or self.shortage is not None:
             return 0
         most = account.connector.settings.max_in_flight or UNLIMITED
-        most = min(most, self.turnstile.kept_alive(connection) or UNLIMITED)
+        kept_alive = self.turnstile.kept_alive(connection)
+        most = most if kept_alive is None else min(most, kept_alive)
         free = max(most - account.running(), 0)
         return free if admitted is None else min(free, admitted)
 
@@ -129,9 +134,14 @@ class Limits:
             return False
         return self._accounts[connection].backlog or self.turnstile.is_limited(connection)
 
-    def counter_of(self, connection: str) -> str:
-        """Return the name of the persisted counter that the connection's request numbers come from."""
-        return f"numbers/{connection}"
+    def counters_of(self, connection: str) -> tuple[str, str]:
+        """
+        Return the names under which the counter of the connection's request numbers is persisted.
+
+        The first is that of its credentials, which other connections may have too; the second is its
+        own, which stays when the credentials are renewed.
+        """
+        return f"numbers/{self._accounts[connection].holder}", f"numbers/{connection}"
 
     # --- pauses ---
 

@@ -1,4 +1,4 @@
-"""Request numbers: one counter per connection, never given twice, not even after a restart."""
+"""Request numbers: one counter per credentials, never given twice, not even after a restart."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -30,13 +30,16 @@ class Numbers:
     async def load(self, connections: list[str]) -> None:
         """Go on where the store says that an earlier process stopped."""
         for connection in connections:
-            last = await self._store.number(self._limits.counter_of(connection))
-            self._next[connection] = self._start(connection) if last is None else last + 1
+            counters = self._limits.counters_of(connection)
+            known = [last for name in counters if (last := await self._store.number(name)) is not None]
+            first = max(known) + 1 if known else self._start(connection)
+            self._next[counters[0]] = max(first, self._next.get(counters[0], first))
 
     def take(self, connection: str) -> int:
         """Return the next number."""
-        number = self._next[connection]
-        self._next[connection] = number + 1
+        counter = self._limits.counters_of(connection)[0]
+        number = self._next[counter]
+        self._next[counter] = number + 1
         return number
 
     def _start(self, connection: str) -> int:

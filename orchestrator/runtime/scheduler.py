@@ -125,6 +125,8 @@ class Scheduler:
             await self._store.hurry(connection, now)
             self._resumed.discard(connection)
         crowded, latest = False, []
+        # Each is the first in its turn: those that share a limit share what it leaves.
+        self._connections = [*self._connections[1:], *self._connections[:1]]
         for connection in self._connections:
             crowded |= await self._serve(connection, "look", now, AT_ONCE)
             shared_at = await self._purses.share(connection)

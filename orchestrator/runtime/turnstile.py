@@ -1,9 +1,9 @@
 """
 When the next request may leave: rate limits, and whose turn it is.
 
-Connections that share a limit by host stand in one line: the most urgent request of all of them goes
-first. A request that is no heartbeat leaves only if each window has room for it and for the
-heartbeats that the tasks in flight need until the window ends, whosever they are.
+Connections that share a limit, by host or by credentials, stand in one line: the most urgent request
+of all of them goes first. A request that is no heartbeat leaves only if each window has room for it and
+for the heartbeats that the tasks in flight need until the window ends, whosever they are.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from orchestrator.clock import SECOND, Clock
 from orchestrator.providers.base import Connector, Waiting
 from orchestrator.providers.rates import Rate, parse
+from orchestrator.runtime.holders import holder
 from orchestrator.runtime.line import Lane, Line
 from orchestrator.runtime.windows import Window
 
@@ -77,10 +78,10 @@ class Turnstile:
     def add(self, connection: str, connector: Connector, running: Callable[[], int]) -> None:
         """Take in a connection; *running* tells how many of its tasks are in flight or about to be."""
         rates = [parse(text) for text in connector.settings.rate_limits]
-        host = urlsplit(connector.settings.base_url).hostname or ""
+        host, own = urlsplit(connector.settings.base_url).hostname or "", holder(connection, connector)
         beating = [o for o in connector.operations.values() if o.waiting is Waiting.HEARTBEAT]
         entrance = _Entrance(
-            windows=[self._window(rate, f"host {host}" if rate.is_of_host else connection) for rate in rates],
+            windows=[self._window(rate, f"host {host}" if rate.is_of_host else own) for rate in rates],
             heartbeat_s=min((o.poll_s or 7.0 for o in beating), default=0.0),
             task_s=max((o.timeout_s or 0.0 for o in beating), default=0.0),
             running=running,
@@ -88,7 +89,7 @@ class Turnstile:
         for window in entrance.windows:
             window.needs.append(entrance.need)
         shared = any(rate.is_of_host for rate in rates)
-        pool = self._pools.setdefault(f"host {host}" if shared else connection, _Pool())
+        pool = self._pools.setdefault(f"host {host}" if shared else own, _Pool())
         pool.entrances.append(entrance)
         self._entrances[connection], self._pool_of[connection] = entrance, pool
 
@@ -105,12 +106,20 @@ class Turnstile:
         return bool(self._entrances[connection].windows)
 
     def kept_alive(self, connection: str) -> int | None:
-        """Return how many tasks the rate limits keep alive at a time, at least one; None for any number."""
+        """
+        Return how many tasks the rate limits keep alive at a time, at least one; None for any number.
+
+        What other connections that share a limit have in flight is not there for this one.
+        """
         entrance = self._entrances[connection]
         if not entrance.heartbeat_s or not entrance.windows:
             return None
-        rates = [window.limit / (window.period / SECOND) for window in entrance.windows]
-        return max(floor(min(rates) * entrance.heartbeat_s), 1)
+        return max(min(self._kept_by(window, entrance) for window in entrance.windows), 0)
+
+    def _kept_by(self, window: Window, entrance: _Entrance) -> int:
+        all_told = max(floor(window.limit / (window.period / SECOND) * entrance.heartbeat_s), 1)
+        others = (e for e in self._entrances.values() if e is not entrance and e.heartbeat_s)
+        return all_told - sum(other.running() for other in others if window in other.windows)
 
     def stir(self, connection: str) -> None:
         """Look again who may leave: fewer tasks need heartbeats now."""

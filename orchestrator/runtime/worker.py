@@ -376,7 +376,7 @@ class Worker:
                     room[connection] = room.get(connection, 0) - 1
                     batch.claims[connection] = batch.claims.get(connection, 0) + 1
                 if event.number is not None:
-                    batch.numbers.append((self.limits.counter_of(connection), event.number))
+                    batch.numbers += [(name, event.number) for name in self.limits.counters_of(connection)]
             elif type(event) in _ENDS and decision.state.parent is not None:
                 batch.wakes.append((decision.state.parent, event.at))
             elif type(event) is e.JobCallbackReceived:

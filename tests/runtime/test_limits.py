@@ -88,6 +88,18 @@ def test_the_documented_limits_keep_two_perfect_tasks_alive() -> None:
     assert limits.free("perfect") == 2
 
 
+def test_connections_that_share_a_limit_share_what_it_keeps_alive() -> None:
+    both = {name: a_perfect(["100/5m host", "100/1m"]) for name in ("perfect", "second")}
+    limits = Limits(both, StillClock())
+
+    limits.slot("perfect", 1)
+    assert (limits.free("perfect"), limits.free("second")) == (1, 1)
+    limits.slot("second", 1)
+    assert (limits.free("perfect"), limits.free("second")) == (0, 0)
+    limits.slot("perfect", -1)
+    assert (limits.free("perfect"), limits.free("second")) == (1, 1)
+
+
 def test_a_rate_limit_that_keeps_no_task_alive_still_admits_one() -> None:
     limits = Limits({"perfect": a_perfect(["1/5m"])}, StillClock())
 

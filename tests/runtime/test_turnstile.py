@@ -152,3 +152,27 @@ async def test_one_who_may_not_go_yet_does_not_hold_up_others_who_may(turnstile:
     assert not stuck.done()
     stuck.cancel()
     assert turnstile.windows()[0].period == 60 * SECOND
+
+
+def a_pizi_with_key(key: str) -> Connector:
+    settings = {"kind": "pizi", "api_key": key, "rate_limits": ["1/1m"]}
+    return pizi.connect(pizi.PiziSettings.model_validate(settings))
+
+
+async def test_connections_with_the_same_credentials_share_their_limit(turnstile: Turnstile) -> None:
+    turnstile.add("a", a_pizi_with_key("k"), lambda: 0)
+    turnstile.add("b", a_pizi_with_key("k"), lambda: 0)
+    turnstile.add("c", a_pizi_with_key("another"), lambda: 0)
+    await turnstile.enter("a", Lane.SUBMIT)
+    second = asyncio.create_task(turnstile.enter("b", Lane.SUBMIT))
+
+    await asyncio.wait_for(turnstile.enter("c", Lane.SUBMIT), 1.0)
+
+    assert not second.done()
+    second.cancel()
+
+
+async def test_the_name_of_a_limit_tells_nothing_of_the_credentials(turnstile: Turnstile) -> None:
+    turnstile.add("a", a_pizi_with_key("very-secret"), lambda: 0)
+
+    assert "very-secret" not in turnstile.windows()[0].scope
