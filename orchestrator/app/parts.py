@@ -110,7 +110,7 @@ def join(choices: Choices, store: SqliteStore, folder: Folder, transport: Transp
     files = Files(images, folder)
     needs = Needs(plans, store, worker, values, files.is_held)
     runs = Runs(worker, store, choices.library, files.take, clock, needs)
-    performer.children = Children(runs, worker, store, values)
+    performer.children = Children(runs, worker, store, values, needs)
     hooks = HookIntake(store, runs, choices.library)
     counters = Counters("watchdog.healed", "artifact.damaged")
     folder.on_damage = lambda _: counters.add("artifact.damaged")

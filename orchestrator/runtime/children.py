@@ -3,7 +3,8 @@ Runs that are steps of other runs: starts them, looks how they stand, ends them 
 
 The job of such a step and its run have the same number (`job_X`, `run_X`), so a start that is
 repeated after a crash finds the run that is there. A step that is tried again lets its run go on
-where that had failed, rather than pay for all of it anew; the task's id is then `run_X/2`.
+where that had failed, rather than pay for all of it anew; the task's id is then `run_X/2`. Nothing is
+begun where files are gone that it needs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.large import Unavailable, opened
 from orchestrator.engine.state import RETRIABLE, Job, RunState
 from orchestrator.errors import Failure, InvalidInput, NotFound, WrongState
+from orchestrator.operations.needs import Missing
 from orchestrator.operations.relatives import progress
 from orchestrator.operations.values import Values
 from orchestrator.outcomes import Accepted, Failed, Pending
@@ -37,6 +39,12 @@ class Starts(Protocol):
     ) -> object: ...
 
 
+class Needs(Protocol):
+    """Knows what is missing for a run to go on."""
+
+    async def missing(self, state: RunState) -> Missing | None: ...
+
+
 class Driver(Protocol):
     """Whoever decides and writes down; the worker."""
 
@@ -56,8 +64,9 @@ class Finished:
 class Children:
     """What a step that is a run asks for."""
 
-    def __init__(self, starts: Starts, driver: Driver, views: Views, values: Values) -> None:
+    def __init__(self, starts: Starts, driver: Driver, views: Views, values: Values, needs: Needs) -> None:
         self._starts, self._driver, self._views, self._values = starts, driver, views, values
+        self._needs = needs
 
     async def start(self, job: Job, state: RunState) -> Accepted | Failed:
         """
@@ -66,6 +75,8 @@ class Children:
         Errors:  Unavailable when its parameters cannot be read; they are in memory where they can.
         """
         earlier = await self._to_go_on(job, state)
+        if isinstance(earlier, Failed):
+            return earlier
         if earlier is not None:
             return Accepted(task_id=f"{earlier}/{job.attempt}", poll_s=0)
         run = "run_" + job.id.removeprefix("job_")
@@ -95,14 +106,21 @@ class Children:
             state, depth = await self._driver.state(above), depth + 1
         return depth
 
-    async def _to_go_on(self, job: Job, state: RunState) -> str | None:
-        """Return the run of the attempt before, brought to go on, where it ended badly and was the same."""
+    async def _to_go_on(self, job: Job, state: RunState) -> str | Failed | None:
+        """
+        Return the run of the attempt before, brought to go on, where it ended badly and was the same.
+
+        `Failed` where it cannot: a run that lacks a file would pay in vain for what comes before that.
+        """
         before = _attempt_before(job, state)
         if before is None or before.params != state.jobs[job.id].params:
             return None
         run = run_of(before)
         child = await self._driver.state(run)
         if child.status in RETRIABLE:
+            if (missing := await self._needs.missing(child)) is not None:
+                message = f"{run} cannot go on as it is: {missing.words}"
+                return Failed(Failure("result_unavailable", message))
             try:
                 child = await self._driver.handle(run, t.RetryAsked, parent=job.id)
             except WrongState:

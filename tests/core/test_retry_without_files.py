@@ -171,3 +171,23 @@ async def test_what_a_run_in_a_run_lacks_is_said_of_the_step_that_it_is(
     assert "--from sub" in problem["detail"]
     assert from_there == 202
     assert ended["status"] == "succeeded", ended["error"]
+
+
+async def test_a_step_that_is_tried_again_by_itself_does_not_pay_for_a_run_that_lacks_a_file(
+    serve: Callable[..., Any], service: Any, shop: dict[str, Any]
+) -> None:
+    again = "uses: core/run_workflow\n    retry: {attempts: 2, backoff: 10ms, on: [task_failed]}"
+    server = await serve(READS_PICTURE, OVER.replace("uses: core/run_workflow", again))
+
+    def refuses(seen: Any) -> web.Response:
+        for file in (server.folder / "artifacts" / "sha256").glob("*/*"):
+            file.unlink()
+        return web.json_response({}, status=400)
+
+    service.on("/pay")(refuses)
+    run = await server.ended(await server.begin("over", base=service.url))
+
+    error = run["steps"][0]["error"]
+    assert (run["steps"][0]["attempt"], error["class"]) == (2, "result_unavailable")
+    assert "cannot go on as it is: step 'print' needs what step 'draw' has brought" in error["message"]
+    assert asked(service, "/pay") == 1
