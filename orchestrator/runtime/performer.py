@@ -116,19 +116,25 @@ class Performer:
             self._start(job.id, lambda: self._taken_up(run, job, plan, effect))
         elif effect.kind in ("send", "collect"):
             # What is being done for it ends in a moment; this follows.
-            self._busy[job.id].add_done_callback(lambda _: self.wake(run, job.id))
+            self._after(job.id, lambda: self.wake(run, job.id))
         else:
             # Likewise, unless its row says by then that nothing is due any more.
-            self._busy[job.id].add_done_callback(lambda _: self.alarm.nudge())
+            self._after(job.id, self.alarm.nudge)
 
     def freed(self) -> None:
         """A slot is free, and jobs wait for one."""
         self.alarm.nudge()
 
     def wake(self, run: str, job: str) -> None:
-        """Do what is due for a job, as far as that is not being done already; for the scheduler."""
-        if job not in self._busy:
+        """Do what is due for a job, after what is being done for it, which may have looked too early."""
+        if job in self._busy:
+            self._after(job, lambda: self.wake(run, job))
+        else:
             self._start(job, lambda: self._woken(run, job))
+
+    def _after(self, job: str, then: Callable[[], None]) -> None:
+        """Go on with *then* when what is being done for the job is done, but not when that is cut short."""
+        self._busy[job].add_done_callback(lambda done: None if done.cancelled() else then())
 
     def is_busy(self, job: str) -> bool:
         """Return whether something is being done for the job."""

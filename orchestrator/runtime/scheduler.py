@@ -44,7 +44,7 @@ RUNS_AT_ONCE = 100
 
 
 class Wakes(Protocol):
-    """Does what is due for a job, unless it is being done already."""
+    """Does what is due for jobs."""
 
     def wake(self, run: str, job: str) -> None: ...
 
@@ -173,7 +173,8 @@ class Scheduler:
             connection=connection, lane=lane, now=now, limit=limit, but=line.served, lap=line.lap
         )
         for due in found:
-            self._wakes.wake(due.run, due.job)
+            if not self._wakes.is_busy(due.job):
+                self._wakes.wake(due.run, due.job)
             line.served.add(due.job)
         return len(found) == limit
 
