@@ -1,11 +1,12 @@
 """What the engine's tests share: tiny workflows, operations of their own, and a world that feeds triggers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from orchestrator.definition.workflow import Concurrency, LookUp, Retry, Scope, Step, Workflow
@@ -29,6 +30,20 @@ from orchestrator.outcomes import (
     Verdict,
 )
 from orchestrator.times import SECOND
+
+
+def shown(state: RunState | None) -> Any:
+    """Return everything that makes a state what it is, as JSON."""
+    return orjson.loads(orjson.dumps(_plain(state)))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value) if one.compare}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
 
 NOON = 1_700_000_000 * SECOND
 """When every run begins."""
@@ -295,6 +310,7 @@ def kit() -> SimpleNamespace:
         done=done,
         plan=plan,
         refused=refused,
+        shown=shown,
         step=step,
         text=text,
     )

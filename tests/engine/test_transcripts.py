@@ -8,6 +8,9 @@ empty line. Set ORCHESTRATOR_REWRITE=1 to write the stories anew, and read the d
     workflow [timeout_s=60] [output=draw.output]
     start [room|waiting]           and later: later SECONDS, cancel, overdue, retry [STEP|waiting]
     admitted                       there may be a place in the run's group
+    start told, told [ERROR], renotify   somebody wants to be told of the end, and is, or not
+    heal WORDS                     the watchdog found something wrong
+    flood JOB COUNT                so many callbacks; what comes of the last is told
     resolve JOB ACTION [TASK]      a person settles an uncertain submit; with `unseen` nobody looked for TASK
     VERB JOB …                     something happened to a job: `draw`, `draw[0]`, `draw#2` (attempt 2)
 
@@ -25,12 +28,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Decision
 from orchestrator.engine.effects import due_effects
-from orchestrator.engine.events import Event, JobEvent
+from orchestrator.engine.events import Event, JobEvent, encode
 from orchestrator.errors import Failure
 from orchestrator.outcomes import (
     Accepted,
@@ -50,8 +54,14 @@ STORIES = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda path: path.stem)
 def test_a_story_goes_as_it_is_written(story: Path, kit: SimpleNamespace) -> None:
-    told = Storyteller(kit).tell(story.read_text())
+    teller = Storyteller(kit)
+    told = teller.tell(story.read_text())
 
+    if golden := os.environ.get("ORCHESTRATOR_GOLDEN"):
+        events = [{"type": each.type, "data": orjson.loads(encode(each))} for each in teller.world.events]
+        run = {"name": story.stem, "events": events, "state": kit.shown(teller.world.run)}
+        with Path(golden).open("ab") as file:
+            file.write(orjson.dumps(run) + b"\n")
     if os.environ.get("ORCHESTRATOR_REWRITE"):
         story.write_text(told)
     assert told == story.read_text()
@@ -96,11 +106,28 @@ class Storyteller:
                 self.settings = _settings(list(rest))
                 output = self.settings.pop("output", None)
                 self.outputs = {"made": kit.text(output)} if output else {}
+            case "start", ("told",):
+                notify = {"url": "https://told.test/", "secret": "bell", "on": ["succeeded", "failed"]}
+                self.world = kit.World(kit.plan(*self.steps))
+                return self._told(
+                    self.world.send(t.Start, run="run_1", inputs={}, labels={}, notify=[notify])
+                )
             case "start", rest:
                 self.world = kit.World(kit.plan(*self.steps, outputs=self.outputs, **self.settings))
                 if rest == ("waiting",):
                     return self._told(self.world.start(admitted=False))
                 return self._told(self.world.start(int(rest[0]) if rest else 0))
+            case "told", error:
+                (notice,) = self.world.run.notices
+                fields = {"error": " ".join(error)} if error else {"status": 204}
+                return self._told(self.world.send(t.Told, notice=notice, **fields))
+            case "renotify", _:
+                return self._told(self.world.send(t.TellAgain, comment="once more"))
+            case "heal", words:
+                return self._told(self.world.send(t.Healed, problems=[" ".join(words)]))
+            case "flood", (job, count):
+                told = [self._about("callback", job, ["odd", str(number)]) for number in range(int(count))]
+                return told[-1]
             case "admitted", _:
                 return self._told(self.world.send(t.Admitted))
             case "retry", ("waiting",):
