@@ -5,7 +5,15 @@ from tests.simulation.world import World
 
 BLAMED: dict[str, set[str]] = {
     "task_failed": {"task_failed", "trigger_failed"},
-    "uncertain": {"answer_lost", "slow_answer", "error_before", "error_after", "crash", "trigger_failed"},
+    "uncertain": {
+        "answer_lost",
+        "slow_answer",
+        "error_before",
+        "error_after",
+        "crash",
+        "trigger_failed",
+        "cut",
+    },
     "provider_error": {
         *("error_before", "error_after", "rate_limit", "slow_answer", "lookup_lag", "crash", "stop"),
     },
@@ -13,7 +21,7 @@ BLAMED: dict[str, set[str]] = {
     "timeout": {
         *("error_before", "rate_limit", "truncated_download", "expired_link", "no_credits", "budget"),
         *("loss", "task_failed", "wrong_uid", "silent_failure", "lookup_lag", "answer_lost", "error_after"),
-        *("trigger_failed", "away"),
+        *("trigger_failed", "away", "cut"),
     },
     # An answer that was lost, and a callback with another uid: what it made goes by a name that is wrong.
     "invalid_request": {"short_prompts", "wrong_uid"},
@@ -34,6 +42,7 @@ def _happened(world: World, state: RunState) -> set[str]:
     happened = set(world.scenario.faults)
     happened |= {"crash"} if world.outside.crashes else set()
     happened |= {"away"} if _may_miss_a_callback(world, state) else set()
+    happened |= {"cut"} if world.outside.met["connection_cut"] else set()
     happened |= {"stop"} if world.outside.stops > 1 else set()
     happened |= {"budget"} if world.scenario.budget is not None else set()
     happened |= {"run_budget"} if state.workflow == "shared" else set()

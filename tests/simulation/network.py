@@ -37,13 +37,22 @@ class Address(NamedTuple):
 
 
 class Network:
-    """All that listens, by port; there is one host."""
+    """
+    All that listens, by port; there is one host.
+
+    *cuts*: the chance that a connection breaks, at any moment, in one or the other direction; those to
+    *spared* ports do not. *was_cut* is called for each.
+    """
+
+    cuts = 0.0
+    spared: frozenset[int] = frozenset()
 
     def __init__(self, loop: asyncio.AbstractEventLoop, dice: Random) -> None:
         self._loop, self._dice = loop, dice
         self._listening: dict[int, Listener] = {}
         self._dialled: dict[Any, Listener] = {}
         self._next_port = FIRST_PORT
+        self.was_cut: Callable[[], object] = lambda: None
 
     def listen(self, factory: Factory, host: str, port: int) -> "Listener":
         """Take connections at *port*, or at one that is free for 0. Errors: OSError where another does."""
@@ -72,6 +81,9 @@ class Network:
         near.peer, far.peer = far, near
         near.begin()
         far.begin()
+        if listener.address.port not in self.spared and self._dice.random() < self.cuts:
+            pieces = int(10 ** self._dice.uniform(0.0, 1.2)) - 1
+            self._dice.choice((near, far)).break_after(pieces, self.was_cut)
         return near, near.get_protocol()
 
     def _new_port(self) -> int:
@@ -128,6 +140,7 @@ class End(transports._FlowControlMixin, asyncio.Transport):
         self._arrived: deque[bytes | None] = deque()
         self._under_way = 0
         self._is_reading, self._is_lost, self._has_ended = True, False, False
+        self._pieces_left: int | None = None
 
     def begin(self) -> None:
         """Tell the protocol; if it belongs to the dead, this was for nothing."""
@@ -148,6 +161,9 @@ class End(transports._FlowControlMixin, asyncio.Transport):
             if self._dice.random() < 0.1:
                 length = self._dice.randint(1, length)
             piece, left = left[:length], left[length:]
+            if self._pieces_left == 0:
+                return self._break()
+            self._pieces_left = None if self._pieces_left is None else self._pieces_left - 1
             self._under_way += length
             self._send(piece)
         self._maybe_pause_protocol()  # type: ignore[attr-defined]
@@ -159,6 +175,15 @@ class End(transports._FlowControlMixin, asyncio.Transport):
 
     def can_write_eof(self) -> bool:
         return True
+
+    def break_after(self, pieces: int, was_cut: Callable[[], object]) -> None:
+        """Break the connection once so many pieces were written here; what is written then is lost."""
+        self._pieces_left, self._was_cut = pieces, was_cut
+
+    def _break(self) -> None:
+        self._was_cut()
+        self._reset()
+        self._lose(_gone())
 
     def get_write_buffer_size(self) -> int:
         return max(self._under_way - BUFFER, 0)
@@ -219,7 +244,7 @@ class End(transports._FlowControlMixin, asyncio.Transport):
 
     def _reset(self) -> None:
         self._has_ended = True
-        self._send(ConnectionResetError(errno.ECONNRESET, "the other side is gone"))
+        self._send(_gone())
 
     def _lose(self, why: Exception | None) -> None:
         if not self._is_lost:
@@ -238,3 +263,7 @@ class End(transports._FlowControlMixin, asyncio.Transport):
 
     def _soon(self, callback: Callable[[], object]) -> None:
         self._loop.call_soon(callback, context=self._context)
+
+
+def _gone() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, "the other side is gone")

@@ -93,7 +93,8 @@ class Scenario:
     One simulation.
 
     *full_disk*: after how many seconds nothing can be written, and for how long. *budget*: credits
-    that all runs together may use at Pizi within ten minutes. *settings*: of every connection, over
+    that all runs together may use at Pizi within ten minutes. *cuts*: the chance that a connection breaks
+    while something is on its way, either way. *settings*: of every connection, over
     what `connection` says.
     """
 
@@ -109,6 +110,7 @@ class Scenario:
     budget: int | None
     latency_s: tuple[float, float]
     lag_s: float
+    cuts: float = 0.0
     settings: dict[str, object] = field(default_factory=dict)
 
     def connection(self, kind: str) -> dict[str, object]:
@@ -158,6 +160,7 @@ def scenario(seed: int) -> Scenario:
         budget=dice.choice((None, None, 4)),
         latency_s=dice.choice(((0.01, 0.05), (0.5, 4.0), (10.0, 40.0))),
         lag_s=dice.choice((0.5, 5.0, 15.0)),
+        cuts=dice.choice((0.0, 0.0, 0.0, 0.02, 0.1, 0.3)),
     )
 
 

@@ -249,6 +249,17 @@ def test_a_crash_at_any_moment_costs_an_answer_at_most(workflow: str, turns: int
     assert set(ends(world)) <= allowed
 
 
+@pytest.mark.parametrize("workflow", sorted(TASKS))
+def test_connections_that_break_in_the_middle_cost_an_answer_at_most(workflow: str) -> None:
+    worlds = [play(replace(calm(workflow, cuts=0.9), seed=seed)) for seed in range(4)]
+
+    assert sum(world.outside.met["connection_cut"] for world in worlds)
+    # What had not quite arrived is not to be found, and nobody can know that. (A run that is a step fails it.)
+    others = {"portraits": {"timeout"}, "shared": {"task_failed"}}
+    allowed = {"succeeded", "uncertain"} | others.get(workflow, set())
+    assert {end for world in worlds for end in ends(world)} <= allowed
+
+
 @pytest.mark.parametrize("workflow", ["shoot", "portraits"])
 @pytest.mark.parametrize("writes", range(2, 18, 2))
 def test_a_crash_right_after_a_write_leaves_nothing_half_done(workflow: str, writes: int) -> None:

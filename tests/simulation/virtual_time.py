@@ -34,7 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.disk_is_full = False
         self._dice = Random(seed)
         self._threads: dict[Any, threads.Thread] = {}
-        self._network = Network(self, self._dice)
+        self.network = Network(self, self._dice)
         self._alarm: tuple[int, Callable[[], object]] | None = None
         super().__init__(_Selector(self))
         self.set_task_factory(_task_of_life)
@@ -72,15 +72,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if (life := LIFE.get()) is not None and life.is_dead:
             raise ConnectionAbortedError("the dead do not call")
         await asyncio.sleep(0)
-        self._network.dial(sock, address)
+        self.network.dial(sock, address)
 
     async def create_connection(self, factory: Any, *, sock: Any, **_: Any) -> Any:  # type: ignore[override]
-        connection = self._network.connect(factory, sock)
+        connection = self.network.connect(factory, sock)
         await asyncio.sleep(0)  # The protocol has to hear of it first.
         return connection
 
     async def create_server(self, factory: Any, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
-        return self._network.listen(factory, host, port)
+        return self.network.listen(factory, host, port)
 
 
 class _Selector(selectors.DefaultSelector):

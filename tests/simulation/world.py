@@ -33,6 +33,9 @@ PATIENCE_S = 40 * 3600.0
 REST_S = 600.0
 """How long a server rests when nobody tells it of work; it is told of all that there is."""
 
+ADMIN_PORT = 8081
+"""Where people reach the server; their connections hold."""
+
 LONG_PROMPT = "a founder " * 450
 """Longer than what Trypi may take, and shorter than what it says it takes."""
 
@@ -61,6 +64,8 @@ class World:
         self.scenario, self.folder, self.loop = scenario, folder, loop
         self.clock = WorldClock(loop, random.Random(scenario.seed))
         self.outside = Outside()
+        loop.network.cuts, loop.network.spared = scenario.cuts, frozenset({ADMIN_PORT})
+        loop.network.was_cut = self._note_cut
         self._faults = CountedFaults(scenario.faults, self.outside.met)
         self.providers: Running
         self.credentials: list[str] = []
@@ -91,6 +96,9 @@ class World:
                 await check(self)
             finally:
                 await self.providers.stop()
+
+    def _note_cut(self) -> None:
+        self.outside.met["connection_cut"] += 1
 
     def admin_url(self) -> str | None:
         """Return where people find the server; None while it is down."""
@@ -175,7 +183,7 @@ class World:
         for name, text in self.scenario.workflows().items():
             written = text.replace("PRODUCT", _product()).replace("LONG", LONG_PROMPT)
             (workflows / f"{name}.yaml").write_text(written)
-        listen = {"public": "127.0.0.1:8080", "admin": "127.0.0.1:8081"}
+        listen = {"public": "127.0.0.1:8080", "admin": f"127.0.0.1:{ADMIN_PORT}"}
         tables = {kind: self.providers.client_settings(kind) for kind in KINDS}
         secret = ("api_key", "client_id", "client_secret")
         self.credentials = [str(t[key]) for t in tables.values() for key in t if key in secret]
