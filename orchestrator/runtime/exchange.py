@@ -123,10 +123,10 @@ class Exchanger:
         account = self._accounts[connection]
         enter = partial(self._gate.enter, connection, lane, run)
         try:
-            access = await self._access(account, enter)
+            access = await self._access(account)
             outcome = await self._drive(account, access, make(), enter, timeout_s, keep)
             if isinstance(outcome, Unauthorized) and account.forget(access):
-                access = await self._access(account, enter)
+                access = await self._access(account)
                 outcome = await self._drive(account, access, make(), enter, timeout_s, keep)
             self._expect_sendable(outcome)
             return outcome
@@ -164,10 +164,10 @@ class Exchanger:
             except StoreUnavailable as trouble:
                 # The artifacts cannot be read just now: nothing has left, and it is known that it has not.
                 raise NotSent(str(trouble)) from trouble
-            access, reply = await self._send(account, template, body, enter)
+            access, reply = await self._send(account, template, body)
             if reply.status == 401 and template.url is None and account.forget(access):
                 await enter()
-                _, reply = await self._send(account, template, body, enter)
+                _, reply = await self._send(account, template, body)
             return reply
         except LoginRefused as refused:
             return Unauthorized(refused.failure)
@@ -234,11 +234,9 @@ class Exchanger:
         self._note_credits(account, reply)
         return _sealed(account, reply)
 
-    async def _send(
-        self, account: Account, template: Template, body: bytes | None, enter: Enter
-    ) -> tuple[Access, Reply]:
+    async def _send(self, account: Account, template: Template, body: bytes | None) -> tuple[Access, Reply]:
         url, headers, exact = _address(account, template)
-        access = account.anonymous if exact else await self._access(account, enter)
+        access = account.anonymous if exact else await self._access(account)
         timeout_s = template.timeout_s or account.request_timeout_s
         if template.follows and template.method == "GET" and body is None:
             return access, await self._transport.get(
@@ -264,14 +262,19 @@ class Exchanger:
 
     # --- credentials --------------------------------------------------------------------------
 
-    async def _access(self, account: Account, enter: Enter) -> Access:
-        return await account.access(partial(self._log_in, enter))
+    async def _access(self, account: Account) -> Access:
+        return await account.access(self._log_in)
 
-    async def _log_in(self, enter: Enter, account: Account) -> Login:
+    async def _log_in(self, account: Account) -> Login:
+        # Whoever else waits for the token may be a heartbeat. What is sealed tells the time, and so is
+        # made when it may leave.
+        enter = partial(self._gate.enter, account.name, Lane.HEARTBEAT)
+        await enter()
         exchange = account.connector.login(self._clock.now() // 1000, _seal)
         assert exchange is not None, "a connector that logs in always does"
         try:
-            outcome = await self._drive(account, account.anonymous, exchange, enter, None, None)
+            admitted = _admitted(enter)
+            outcome = await self._drive(account, account.anonymous, exchange, admitted, None, None)
         except Lost as error:
             # The login may have arrived; the request that waits for it was not even begun.
             raise NotSent(f"the login failed: {error.reason}") from error
@@ -385,6 +388,17 @@ def _sealed(account: Account, reply: Reply) -> Reply:
     """
     body = reply.body if account.name == CORE else unsigned(reply.body)
     return reply if body is reply.body else replace(reply, body=body)
+
+
+def _admitted(enter: Enter) -> Enter:
+    """Return an entrance of which the first to come has been let in already; the others go by *enter*."""
+    come = iter([True])
+
+    async def enter_unless_first() -> None:
+        if not next(come, False):
+            await enter()
+
+    return enter_unless_first
 
 
 def _address(account: Account, template: Template) -> tuple[URL, dict[str, str], bool]:

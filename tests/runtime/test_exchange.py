@@ -132,11 +132,13 @@ class LoginConnector(KeyConnector):
 
 @dataclass
 class Turns:
-    """A gate that is always open, and remembers who went through."""
+    """A gate that is always open, and remembers who went through; *wait* is what a turn takes."""
 
     entered: list[tuple[str, Lane]] = field(default_factory=list)
+    wait: Callable[[], None] = lambda: None
 
     async def enter(self, connection: str, lane: Lane, run: str = "") -> None:
+        self.wait()
         self.entered.append((connection, lane))
 
 
@@ -342,12 +344,29 @@ async def test_one_login_serves_all_who_wait_and_its_token_is_used_again(tmp_pat
         assert w.provider.requests[-1][2]["Authorization"] == "Bearer t1"
 
 
-async def test_a_login_carries_no_token_and_passes_the_gate(tmp_path: Path) -> None:
+async def test_a_login_carries_no_token_and_passes_the_gate_as_urgent_as_those_who_may_wait_for_it(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, LoginConnector) as w:
         await w.run(Request(method="GET", path="/x"))
 
         assert "Authorization" not in w.provider.requests[0][2]
-        assert w.gate.entered == [("test", Lane.CHECK)] * 2
+        assert w.gate.entered == [("test", Lane.HEARTBEAT), ("test", Lane.CHECK)]
+
+
+async def test_a_login_tells_the_time_at_which_it_leaves_however_long_it_waited_for_its_turn(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, LoginConnector) as w:
+        began_at = w.clock.at
+
+        def wait() -> None:
+            w.clock.at += 60 * SECOND
+
+        w.gate.wait = wait
+        await w.run(Request(method="GET", path="/x"))
+
+        assert w.provider.body(0) == {"at": (began_at + 60 * SECOND) // 1000}
 
 
 async def test_a_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
@@ -514,7 +533,7 @@ async def test_a_spending_request_with_a_refused_token_is_sent_once_more_after_a
 
         assert reply.status == 200
         assert w.provider.paths()[2:] == ["POST /api/tasks", "POST /api/login", "POST /api/tasks"]
-        assert w.gate.entered[2:] == [("test", Lane.SUBMIT)] * 2
+        assert w.gate.entered[2:] == [("test", Lane.SUBMIT), ("test", Lane.HEARTBEAT)]
 
 
 async def test_a_refusal_after_the_new_login_is_the_answer(tmp_path: Path) -> None:
