@@ -7,6 +7,9 @@ from orchestrator.engine.steps import deadline
 from orchestrator.outcomes import Pending, Retry, Unauthorized
 from orchestrator.times import SECOND
 
+CONFIRM_S = 2.0
+"""In seconds: how soon to look again where the provider's own API does not confirm a callback yet."""
+
 
 def first_check(draft: Draft, job: Job, poll_s: float | None) -> int | None:
     operation = draft.operation(job)
@@ -37,6 +40,8 @@ def next_check(draft: Draft, job: Job, trigger: t.Checked) -> int:
         return _not_after_deadline(draft, job, draft.at + int((retry_after_s or 1.0) * SECOND))
     if operation.waits == "heartbeat":
         after_s = min(max(wanted_s or 1.0, age_s), operation.poll_s)
+    elif job.status == "collecting" and isinstance(outcome, Pending):
+        after_s = min(CONFIRM_S, operation.first_check_s)
     elif isinstance(outcome, Retry | Unauthorized):
         after_s = retry_after_s or min(max(1.0, age_s / 4), operation.max_check_interval_s)
     else:

@@ -254,7 +254,7 @@ def test_connections_that_break_in_the_middle_cost_an_answer_at_most(workflow: s
     worlds = [play(replace(calm(workflow, cuts=0.9), seed=seed)) for seed in range(4)]
 
     assert sum(world.outside.met["connection_cut"] for world in worlds)
-    # What had not quite arrived is not to be found, and nobody can know that. (A run that is a step fails it.)
+    # What had not quite arrived is not to be found, and nobody can know that. (A run that is a step fails.)
     others = {"portraits": {"timeout"}, "shared": {"task_failed"}}
     allowed = {"succeeded", "uncertain"} | others.get(workflow, set())
     assert {end for world in worlds for end in ends(world)} <= allowed
