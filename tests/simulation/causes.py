@@ -24,7 +24,8 @@ BLAMED: dict[str, set[str]] = {
         *("trigger_failed", "away", "cut"),
     },
     # An answer that was lost, and a callback with another uid: what it made goes by a name that is wrong.
-    "invalid_request": {"short_prompts", "wrong_uid"},
+    # Or a picture that a provider was to fetch from us did not come through.
+    "invalid_request": {"short_prompts", "wrong_uid", "cut"},
     "budget_exceeded": {"run_budget"},
 }
 
