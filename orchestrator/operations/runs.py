@@ -116,14 +116,18 @@ class Runs:
         Errors:  NotFound (workflow), InvalidInput with every problem, WrongState (the key came
                  with another body before).
         """
+        targets = [one.to_json() for one in notify]
+        call = _key(key, workflow, inputs, labels, targets)
+        # Asked first: what such a call gave once does not change with the files and settings of today.
+        if (known := await self._of_key(call)) is not None:
+            return known
         definition = self._library.get(workflow)
         check_targets(notify, self._library.secrets)
-        targets = [one.to_json() for one in notify]
         return await self._start(
             run or self._new_id(),
             definition,
             inputs,
-            _key(key, workflow, inputs, labels, targets),
+            call,
             labels=dict(labels or {}),
             parent=parent,
             notify=targets,
@@ -139,6 +143,8 @@ class Runs:
         run, labels = self._new_id(), {"trigger": cause.trigger["kind"]}
         # With a space in it: a key that comes in a header has none.
         key = IdempotencyKey(key=f"trigger {cause.key}", body_digest="")
+        if (known := await self._of_key(key)) is not None:
+            return known
         return await self._start(
             run, workflow, inputs, key, cause.settled(run), labels=labels, trigger=cause.trigger
         )
@@ -152,8 +158,6 @@ class Runs:
         settled: Sequence[Settled] = (),
         **fields: Any,
     ) -> Started:
-        if key is not None and (known := await self._of_key(key)) is not None:
-            return known
         checked, problems = check_inputs(definition, inputs)
         if problems:
             raise InvalidInput(problems)
@@ -162,7 +166,7 @@ class Runs:
             state = await self._driver.start(run, definition, key, settled, inputs=checked, **fields)
         except Refused:
             # The same key came twice at the same moment; the other call was first.
-            if key is None or (known := await self._of_key(key)) is None:
+            if (known := await self._of_key(key)) is None:
                 raise
             return known
         return Started(state, is_new=True)
@@ -170,7 +174,9 @@ class Runs:
     def _new_id(self) -> str:
         return ids.typeid("run", self._clock.now(), self._clock.entropy())
 
-    async def _of_key(self, key: IdempotencyKey) -> Started | None:
+    async def _of_key(self, key: IdempotencyKey | None) -> Started | None:
+        if key is None:
+            return None
         found = await self._views.run_of_key(key.key)
         if found is None:
             return None

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -70,6 +71,18 @@ async def test_the_same_key_gives_the_same_run_and_says_so(client: Client) -> No
     assert (first.status, second.status) == (201, 200)
     assert await first.json() == await second.json()
     assert second.headers["Location"] == first.headers["Location"]
+
+
+async def test_a_key_gives_its_run_also_when_its_workflow_has_gone(client: Client, shelf: Path) -> None:
+    headers = {"Idempotency-Key": "order-7"}
+    first = await client.post("/api/v1/runs", json=BODY, headers=headers)
+    (shelf / "portrait.yaml").unlink()
+    await client.post("/api/v1/workflows/reload")
+
+    again = await client.post("/api/v1/runs", json=BODY, headers=headers)
+
+    assert again.status == 200
+    assert (await again.json())["id"] == (await first.json())["id"]
 
 
 async def test_the_same_key_at_the_same_moment_makes_one_run(client: Client) -> None:
