@@ -36,8 +36,14 @@ def read_pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:
 
 
 def read_labels(texts: Sequence[str]) -> dict[str, str]:
-    """Return labels; one that is given twice has its last value. Errors: Trouble."""
-    return dict(read_pairs(texts, "--label"))
+    """Return labels by name. Errors: Trouble, also for a name that is given two values."""
+    labels: dict[str, str] = {}
+    for name, value in read_pairs(texts, "--label"):
+        if labels.setdefault(name, value) != value:
+            raise Trouble(
+                f"--label '{name}' is given both '{labels[name]}' and '{value}'; a label has one value"
+            )
+    return labels
 
 
 def read_targets(texts: Sequence[str]) -> list[Any]:

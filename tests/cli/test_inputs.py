@@ -140,6 +140,11 @@ def test_a_label_is_text_whatever_it_looks_like() -> None:
     assert read_labels(["order=12", "for=a=b"]) == {"order": "12", "for": "a=b"}
 
 
+def test_a_label_has_one_value() -> None:
+    with pytest.raises(Trouble, match="--label 'order' is given both '12' and '13'"):
+        read_labels(["order=12", "order=13"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
