@@ -36,6 +36,15 @@ def seconds(text: str) -> float:
     return amount
 
 
+def written(amount_s: float) -> str:
+    """Return how *amount_s*, in seconds, is written shortest: `3s`, `1h30m`."""
+    parts, left = [], round(amount_s * 1e6)
+    for unit in ("d", "h", "m", "s"):
+        count, left = divmod(left, round(_UNITS[unit] * 1e6))
+        parts.append(f"{count}{unit}" if count else "")
+    return "".join([*parts, f"{left / 1000:g}ms" if left else ""]) or "0s"
+
+
 def _read(given: str) -> float | None:
     if given and (short := _SHORT.fullmatch(given)):
         return _total(short, tuple(_UNITS.values()))

@@ -14,7 +14,7 @@ from orchestrator.definition.report import Report
 from orchestrator.definition.templates import OPEN, ExpressionCondition, TemplateValue
 from orchestrator.definition.workflow import CORE
 from orchestrator.definition.yaml_document import Path
-from orchestrator.durations import seconds
+from orchestrator.durations import seconds, written
 
 
 def check_doubts(draft: Draft, operations: Mapping[str, OperationSpec], report: Report) -> None:
@@ -159,10 +159,10 @@ def _check_times(step: StepDraft, draft: Draft, report: Report) -> None:
     at = own if report.holds(own) else ("defaults", "timeout")
     hint = "give the workflow a longer 'timeout'"
     if step.timeout_s is not None and step.timeout_s > draft.timeout_s:
-        message = f"this is longer than the whole run may take ({draft.timeout_s / 3600:g}h)"
+        message = f"this is longer than the whole run may take ({written(draft.timeout_s)})"
         report.at_value(at, message, hint, "warning")
     if (step.connection, step.operation) == (CORE, "sleep") and _asleep_s(step) >= draft.timeout_s:
-        message = f"this is at least as long as the whole run may take ({draft.timeout_s / 3600:g}h)"
+        message = f"this is at least as long as the whole run may take ({written(draft.timeout_s)})"
         report.at_value((*step.path, "with", "duration"), message, hint, "warning")
     if (step.connection, step.operation) == (CORE, "approve") and step.timeout_s is None:
         default = (*step.path, "with", "default")

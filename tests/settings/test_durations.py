@@ -76,3 +76,16 @@ def test_any_text_is_a_number_of_seconds_or_a_value_error(text: str) -> None:
         return
 
     assert 0 <= amount <= durations.LONGEST_S
+
+
+@pytest.mark.parametrize(
+    ("amount_s", "text"),
+    [(0, "0s"), (3, "3s"), (90, "1m30s"), (3600, "1h"), (86_400, "1d"), (0.25, "250ms"), (1.0005, "1s0.5ms")],
+)
+def test_a_duration_is_written_as_short_as_people_would(amount_s: float, text: str) -> None:
+    assert durations.written(amount_s) == text
+
+
+@given(st.integers(0, 10**12))
+def test_what_is_written_is_what_is_read(microseconds: int) -> None:
+    assert durations.seconds(durations.written(microseconds / 1e6)) == microseconds / 1e6
