@@ -50,9 +50,8 @@ def effect_of(job: Job, operation: PlannedOperation) -> Effect | None:
             return Effect("check" if operation.checks else "wake", job.id, job.wake_at or 0)
         case _ if not job.watched or job.wake_at is None:
             return None
+        case _ if job.output is not None:
+            return Effect("collect", job.id, 0)
         case _:
-            return (
-                Effect("collect", job.id, 0)
-                if job.output is not None
-                else Effect("check", job.id, job.wake_at)
-            )
+            is_known = job.task_id is not None or job.resource_id is not None
+            return Effect("check" if is_known else "resolve", job.id, job.wake_at)

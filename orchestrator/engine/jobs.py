@@ -11,7 +11,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.ends import fail, finish, keep, time_out
 from orchestrator.engine.large import split
-from orchestrator.engine.late import confirmed, second_word, stop_watching, watched
+from orchestrator.engine.late import confirmed, looked_for, second_word, stop_watching, watched
 from orchestrator.engine.looks import first_check, next_check
 from orchestrator.engine.money import exceeded
 from orchestrator.engine.questions import unanswered
@@ -211,6 +211,8 @@ def woke(draft: Draft, job: Job) -> None:
         grace_is_over(draft, job)
     elif job.status == "waiting" and not draft.operation(job).checks:
         _woke_waiting(draft, job)
+    elif job.watched and is_unaccounted(job):
+        looked_for(draft, job)
 
 
 def _woke_waiting(draft: Draft, job: Job) -> None:

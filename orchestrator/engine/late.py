@@ -8,7 +8,7 @@ from orchestrator.engine.draft import Draft
 from orchestrator.engine.ends import finish
 from orchestrator.engine.looks import next_check
 from orchestrator.engine.state import Job
-from orchestrator.engine.uncertain import adopt, bound_elsewhere, is_unaccounted
+from orchestrator.engine.uncertain import adopt, bound_elsewhere, is_unaccounted, resolve_at
 from orchestrator.outcomes import Accepted, CheckOutcome, Done, Failed, SubmitOutcome
 
 
@@ -23,6 +23,14 @@ def watched(draft: Draft, job: Job, trigger: t.Checked) -> None:
         stop_watching(draft, job)
     elif job.watched:
         draft.postponed[job.id] = next_check(draft, job, trigger)
+
+
+def looked_for(draft: Draft, job: Job) -> None:
+    """Look for the submit of a job that was cancelled before anybody knew of it, until its grace is over."""
+    if draft.at < (job.uncertain_until or 0):
+        draft.postponed[job.id] = resolve_at(draft, job)
+    else:
+        stop_watching(draft, job)
 
 
 def stop_watching(draft: Draft, job: Job) -> None:

@@ -324,6 +324,7 @@ def cancel_job(draft: Draft, job: Job) -> None:
     operation = draft.operation(job)
     at_provider = job.status in ("waiting", "collecting")
     watched = at_provider and (job.output is not None or (operation.checks and not operation.drops))
+    watched = watched or (job.status == "uncertain" and operation.looks_up)
     draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched, credits=uncharged(draft, job)))
     if not succeed_by_kept(draft, job):
         draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))

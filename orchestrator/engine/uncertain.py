@@ -70,7 +70,7 @@ def looked_up(draft: Draft, job: Job, trigger: t.LookedUp) -> None:
     """The provider knows our submit after all."""
     found = trigger.found
     if found.task_id is not None and bound_elsewhere(draft, job, found.task_id):
-        if job.status == "uncertain":
+        if job.status == "uncertain" or job.watched:
             draft.postponed[job.id] = resolve_at(draft, job)
     elif job.status == "uncertain" or is_unaccounted(job):
         adopt(draft, job, "look_up", task_id=found.task_id, resource_id=found.resource_id)

@@ -349,6 +349,8 @@ class Performer:
     async def _resolve(self, work: Work) -> None:
         """Find out what became of an uncertain submit, as far as the provider makes it possible."""
         job = work.job
+        if not job.is_open:
+            return await self._look_for(work)  # It is not wanted any more: nothing of it is sent again.
         if work.planned.resends and not work.planned.numbered and job.template is None:
             return await self._build_again(work)
         if self._clock.now() >= (job.uncertain_until or 0):
@@ -357,9 +359,15 @@ class Performer:
             template = Template.from_json(await self._worker.values.of(job.template))
             await self._limits.enter(work.connection, Lane.SUBMIT, work.run)
             return await self._post_submit(work, template)
+        return await self._look_for(work)
+
+    async def _look_for(self, work: Work) -> None:
+        """Search for what the submit made."""
+        if self._clock.now() >= (work.job.uncertain_until or 0):
+            return await self._tell(work, t.Woke)
         found = await self._look_up(work)
         if isinstance(found, Alike):
-            found = await likeness.only_one(self._schedule, job, work.run, found, self._likeness)
+            found = await likeness.only_one(self._schedule, work.job, work.run, found, self._likeness)
         if isinstance(found, Found):
             return await self._tell(work, t.LookedUp, found=found)
         return await self._tell(work, t.Woke)
