@@ -43,6 +43,9 @@ class _Ring:
             del self.runs[run]
         return True
 
+    def size(self) -> int:
+        return sum(not turn.done() for turns in self.runs.values() for turn in turns)
+
     def pop(self) -> asyncio.Future[None]:
         run, turns = next(iter(self.runs.items()))
         turn = turns.popleft()
@@ -69,6 +72,10 @@ class Line:
         if self._since_check >= CHECKS_ONE_IN - 1:
             order = [Lane.HEARTBEAT, Lane.CHECK, Lane.SUBMIT]
         return next((lane for lane in order if not self._rings[lane].is_empty()), None)
+
+    def waiting(self, lane: Lane) -> int:
+        """Return how many of *lane* wait."""
+        return self._rings[lane].size()
 
     def admit(self, lane: Lane) -> None:
         """Give the next one of *lane* its turn."""

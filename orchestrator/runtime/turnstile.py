@@ -39,11 +39,21 @@ class _Entrance:
     served: int = 0
 
     def need(self, window: Window) -> int:
-        """Return how many heartbeats its tasks in flight need while *window* lasts."""
+        """
+        Return how many heartbeats its tasks in flight need while *window* lasts.
+
+        Those that wait for their turn hold a slot already, and need none before it has come: else two of
+        them would keep each other out.
+        """
         if not self.heartbeat_s:
             return 0
-        span_s = min(window.period / SECOND, self.task_s)
-        return self.running() * ceil(span_s / self.heartbeat_s)
+        return max(self.running() - self.line.waiting(Lane.SUBMIT), 0) * self.need_of_one(window)
+
+    def need_of_one(self, window: Window) -> int:
+        """Return how many heartbeats one more of its tasks needs."""
+        if not self.heartbeat_s:
+            return 0
+        return ceil(min(window.period / SECOND, self.task_s) / self.heartbeat_s)
 
     def delay(self, now: int, lane: Lane) -> int:
         """Return how long until the next one of *lane* may leave, in microseconds; 0 for now."""
@@ -51,7 +61,10 @@ class _Entrance:
             return max(window.delay(now, 0) for window in self.windows)
         if any(window.is_spent for window in self.windows):
             return int(DISK_S * SECOND)
-        return max(window.delay(now, window.reserve()) for window in self.windows)
+        starts = lane is Lane.SUBMIT
+        return max(
+            window.delay(now, window.reserve() + starts * self.need_of_one(window)) for window in self.windows
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -53,12 +53,14 @@ class Disk:
 
 
 class Life:
-    """One process, from its start until it is killed."""
+    """One process, from its start until it is killed. Each connection has one task in flight."""
 
     def __init__(self, disk: Disk, clock: StillClock, connectors: dict[str, Connector]) -> None:
         self.turnstile = Turnstile(clock)
+        self.waiting: list[asyncio.Task[None]] = []
         for name, connector in connectors.items():
-            self.turnstile.add(name, connector, lambda: 2)
+            # Whoever waits for a turn to submit holds a slot as well.
+            self.turnstile.add(name, connector, lambda: 1 + sum(not task.done() for task in self.waiting))
         self.allowances = Allowances(disk, self.turnstile, clock)
 
     @property
@@ -70,6 +72,7 @@ class Life:
         asked = [asyncio.create_task(self.turnstile.enter(connection, lane)) for _ in range(count)]
         if not asked:
             return 0
+        self.waiting = asked if lane is Lane.SUBMIT else []
         _, waiting = await asyncio.wait(asked, timeout=0.02)
         for task in waiting:
             task.cancel()

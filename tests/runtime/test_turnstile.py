@@ -126,6 +126,22 @@ async def test_a_heartbeat_goes_before_the_submits_of_others_who_share_its_limit
     assert order == ["b HEARTBEAT", "a SUBMIT", "b SUBMIT", "a SUBMIT"]
 
 
+async def test_two_that_hold_a_slot_and_wait_for_their_turn_do_not_keep_each_other_out(
+    turnstile: Turnstile,
+) -> None:
+    turnstile.add("a", a_perfect("10/28s host"), lambda: 2)
+    window = turnstile.windows()[0]
+    for _ in range(4):
+        window.count(SystemClock().now())
+
+    first, second = (asyncio.create_task(turnstile.enter("a", Lane.SUBMIT)) for _ in range(2))
+    await asyncio.wait([first], timeout=1.0)
+
+    assert first.done()
+    assert not second.done()
+    second.cancel()
+
+
 async def test_heartbeats_that_others_need_are_kept_free_in_a_limit_that_is_shared(
     turnstile: Turnstile,
 ) -> None:
