@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.options import config_option, json_option
+from orchestrator.cli.options import Seconds, config_option, json_option
 from orchestrator.cli.trouble import FAILED, WRONG, Trouble
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PATIENCE_S = 120.0
 @click.option(
     "--timeout",
     "patience_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=PATIENCE_S,
     show_default=True,
     help="Seconds for one case.",

@@ -39,11 +39,12 @@ class Decisions:
         if await self._views.run(run) is None:
             raise NotFound(f"no run '{run}'")
         state = await self._driver.state(run)
-        job = _asking(state, step, index)
+        job = _job(state, step, index)
         plan = await self._plans.pinned(state.digest, self._log.definition)
         operation = plan.operations[step]
         if operation.waits != "person":
             raise WrongState(f"step '{step}' asks nobody: it is {job.connection}/{job.operation}")
+        _check_open(state, job)
         if not approved and chosen:
             raise InvalidInput([InputProblem("chosen", "nothing is chosen where it is rejected")])
         try:
@@ -56,8 +57,8 @@ class Decisions:
         )
 
 
-def _asking(state: RunState, step: str, index: int | None) -> Job:
-    """Return the job that asks. Errors: NotFound; WrongState."""
+def _job(state: RunState, step: str, index: int | None) -> Job:
+    """Return the job of a step instance. Errors: NotFound; InvalidInput; WrongState where it has none."""
     if step not in state.steps and not any(key[0] == step for key in state.instances):
         known = ", ".join(state.steps) or "none has begun"
         raise NotFound(f"no step '{step}' in {state.id} (there are: {known})")
@@ -71,9 +72,14 @@ def _asking(state: RunState, step: str, index: int | None) -> Job:
         raise InvalidInput([InputProblem("index", f"step '{step}' has no items: write {step} alone")])
     if instance is None or instance.job is None:
         raise WrongState(f"{name} asks nothing")
-    job = state.jobs[instance.job]
+    return state.jobs[instance.job]
+
+
+def _check_open(state: RunState, job: Job) -> None:
+    """Make sure that a question is open. Errors: WrongState."""
+    name = job.step if job.index is None else f"{job.step}[{job.index}]"
     if not job.is_open:
-        raise WrongState(f"{name} was answered already, or has ended: it is {instance.status}")
+        status = state.instances[job.key].status
+        raise WrongState(f"{name} was answered already, or has ended: it is {status}")
     if job.status != "waiting":
         raise WrongState(f"{name} is just about to ask; try again in a moment")
-    return job

@@ -90,7 +90,11 @@ def test_test_files_are_no_workflows(call: Any, shelf: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--junit", "no-such-folder/results.xml"], ["--timeout", "0"], ["--timeout", "-1"]]
+    "options",
+    [
+        ["--junit", "no-such-folder/results.xml"],
+        *(["--timeout", text] for text in ("0", "-1", "nan", "inf", "-inf", "1e300")),
+    ],
 )
 def test_an_option_that_cannot_be_met_is_told_before_anything_is_played(
     call: Any, shelf: Path, options: list[str]

@@ -180,6 +180,16 @@ async def test_a_question_is_answered_once(server: Any) -> None:
     assert "was answered already" in problem["detail"]
 
 
+async def test_a_step_that_asks_nobody_is_never_said_to_be_answered(server: Any) -> None:
+    run = await server.begin("choosing", products=[a_product()])
+    await server.asked(run, "pick")
+
+    status, problem = await server.decide(run, "model", approved=True)
+
+    assert status == 409
+    assert problem["detail"] == "step 'model' asks nobody: it is pizi/create_model"
+
+
 async def test_what_cannot_be_chosen_is_no_answer(server: Any) -> None:
     run = await server.begin("listing")
     await server.asked(run, "pick", 0)
