@@ -17,43 +17,63 @@ from orchestrator.store.chain import BEGINNING, extend
 from orchestrator.store.rows import JobRow, Recorded, RunRow
 from orchestrator.store.sqlite import copying, histories, migrations
 from orchestrator.store.sqlite.histories import History
-from orchestrator.times import from_rfc3339
+from orchestrator.times import SECOND, from_rfc3339
+from orchestrator.upkeep.files import Files
 
 
 @dataclass(slots=True)
 class Verified:
-    """What was gone through, and the first difference, if there is one."""
+    """What was gone through, and the first difference, if there is one; *files* where they were read too."""
 
     runs: int = 0
     events: int = 0
     difference: Difference | None = None
+    files: Files | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        return self.difference is None and not (self.files is not None and self.files.unsound)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `--json` prints it."""
         found = self.difference.to_json() if self.difference is not None else None
-        return {"runs": self.runs, "events": self.events, "difference": found}
+        shown = {"runs": self.runs, "events": self.events, "difference": found}
+        return shown if self.files is None else shown | {"artifacts": self.files.to_json()}
 
 
 # --- the store -------------------------------------------------------------------------------
 
 
-def verify_store(settings: Settings) -> Verified:
+def verify_store(settings: Settings, *, files: bool = False, now: int = 0) -> Verified:
     """
     Fold the stream of every run and hold it against its rows, one run at a time.
 
+    Shape:   with *files* those that its events refer to are read as well, but for runs whose files need
+             not be kept any more at *now*, microseconds.
     Errors:  StoreUnavailable when there is no database, or it is too damaged to be read.
     """
-    done = Verified()
+    done = Verified(files=Files(settings.artifacts) if files else None)
+    kept_s = settings.retention.artifacts
+    ended_before = now - int(kept_s * SECOND) if kept_s is not None else 0
     with copying.opened(settings.store_path) as db:
         _check_version(db)
         try:
             for run in histories.runs(db):
                 with histories.history(db, run) as history:
                     if history is not None:
-                        _compare(history, done)
+                        _compare(history, done, ended_before)
         except Difference as difference:
             done.difference = difference
+        _forget_pruned(db, done)
     return done
+
+
+def _forget_pruned(db: sqlite3.Connection, done: Verified) -> None:
+    """Leave out what is missing of runs that were removed meanwhile, with their files."""
+    for unsound in list(done.files.unsound if done.files is not None else ()):
+        with histories.history(db, unsound.run) as history:
+            if history is None and done.files is not None:
+                del done.files.unsound[unsound]
 
 
 def _check_version(db: sqlite3.Connection) -> None:
@@ -66,11 +86,16 @@ def _check_version(db: sqlite3.Connection) -> None:
         )
 
 
-def _compare(history: History, done: Verified) -> None:
+def _compare(history: History, done: Verified, ended_before: int) -> None:
     row = history.row
     folding, chain = Folding(row.id), BEGINNING
+    files = done.files if row.finished_at is None or row.finished_at >= ended_before else None
+    if files is not None:
+        files.begin()
     for record in history.events:
         folding.take(record)
+        if files is not None:
+            files.look(record)
         chain = extend(chain, record.version, [(record.type, record.at, record.subject, record.data)])
         done.events += 1
     folding.end(row)

@@ -1,7 +1,7 @@
 """A data folder with something in it: a store with runs, artifacts, secret keys."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -150,10 +150,14 @@ def portrait() -> tuple[dict[str, Connector], Workflow]:
 
 @pytest.fixture
 def a_run(delivery: Callable[..., Delivery], tmp_path: Path) -> Callable[..., Any]:
-    """Let run *n* of `portrait` happen in a store, from its start to its end, and return its id."""
+    """
+    Let run *n* of `portrait` happen in a store, from its start to its end, and return its id.
+
+    *artifacts*: the files that its job brings.
+    """
     connectors, workflow = portrait()
 
-    async def happen(store: SqliteStore, n: int = 1) -> str:
+    async def happen(store: SqliteStore, n: int = 1, *, artifacts: Sequence[Any] = ()) -> str:
         clock, run = SystemClock(), f"run_{n:026}"
         limits = Limits(connectors, clock)
         limits.queue("pizi", False)
@@ -167,6 +171,8 @@ def a_run(delivery: Callable[..., Delivery], tmp_path: Path) -> Callable[..., An
             (t.SubmitAnswered, {"outcome": Accepted(f"task-{n}")}),
             (t.Checked, {"outcome": Done(output={"name": "Ada"}, files=()), "asked_at": clock.now()}),
         ]
+        if artifacts:
+            answers[1] = t.Collected, {"output": {"name": "Ada"}, "artifacts": artifacts}
         for kind, fields in answers:
             state = await worker.handle(run, kind, job=job, **fields)
         assert state.status == "succeeded", state.error

@@ -227,3 +227,53 @@ def test_what_is_no_export_is_told(tmp_path: Path, text: str) -> None:
 
     assert done.difference is not None
     assert str(done.difference).startswith("the file, line 1: ")
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def illustrated(lived: Any, a_run: Any) -> tuple[Any, Path]:
+    """A data folder in which the job of a fourth run has brought a picture, and where that is."""
+    digest = lived.put_artifact(b"a picture")
+    artifact = {"digest": digest, "media_type": "image/png", "size": 9, "name": "a.png"}
+    lived.within(lambda store: a_run(store, 4, artifacts=[artifact]))
+    return lived, lived.settings.artifacts / "sha256" / digest[7:9] / digest[7:]
+
+
+def test_files_that_runs_refer_to_are_read_once_where_that_is_asked_for(illustrated: Any) -> None:
+    house, _ = illustrated
+
+    alone, both = verify_store(house.settings), verify_store(house.settings, files=True)
+
+    assert alone.files is None
+    assert both.files is not None
+    assert (both.files.count, both.files.bytes, both.is_sound) == (1, 9, True)
+
+
+@pytest.mark.parametrize("problem", ["missing", "damaged"])
+def test_a_file_that_is_not_as_it_was_is_named_with_run_and_step(illustrated: Any, problem: str) -> None:
+    house, path = illustrated
+    path.unlink()
+    if problem == "damaged":
+        path.write_bytes(b"a pic")
+
+    done = verify_store(house.settings, files=True)
+
+    assert done.files is not None
+    assert [unsound.to_json() for unsound in done.files.unsound] == [
+        {"digest": f"sha256:{path.name}", "problem": problem, "run": f"run_{4:026}", "step": "model"}
+    ]
+    assert not done.is_sound
+
+
+def test_a_file_that_need_not_be_kept_any_more_is_not_missed(illustrated: Any) -> None:
+    house, path = illustrated
+    path.unlink()
+    kept = house.settings.retention.model_copy(update={"artifacts": 60.0})
+    settings, now = house.settings.model_copy(update={"retention": kept}), SystemClock().now()
+
+    soon = verify_store(settings, files=True, now=now)
+    later = verify_store(settings, files=True, now=now + 61_000_000)
+
+    assert (soon.is_sound, later.is_sound) == (False, True)
