@@ -1,6 +1,7 @@
 """A small server of canned answers, and a way to call the command as a user does."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from orchestrator.cli import cli
@@ -46,6 +48,15 @@ class Stage:
     def on(self, path: str, *answers: Answer) -> None:
         """Answer requests for *path* below `/api/v1`."""
         self.answers[f"/api/v1{path}"] = list(answers)
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    """Leave logging as it was found: commands set it up for their process, which here is everybody's."""
+    handlers, level, chain = logging.root.handlers[:], logging.root.level, structlog.get_config()
+    yield
+    logging.root.handlers, logging.root.level = handlers, level
+    structlog.configure(**chain)
 
 
 @pytest.fixture
