@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
 SANDBOX_DATA = Path("data/sandbox")
+SHOWN = 5
+"""Of so many runs that a start of the sandbox finds waiting in vain the ids are told."""
 
 
 @click.command()
@@ -68,7 +71,24 @@ def _serve_sandbox(settings: "Settings", allow_invalid: bool) -> None:
         click.echo(f"Simulated: {', '.join(options.kinds)} at {simulators.url}")
         if not settings.workflows.exists():
             click.echo(f"There is no folder '{settings.workflows}': the shipped examples take its place.")
-        _serve(sandbox.pointed_at(settings, simulators, SANDBOX_DATA), allow_invalid)
+        pointed = sandbox.pointed_at(settings, simulators, SANDBOX_DATA)
+        for line in _forgotten(pointed.store_path):
+            click.echo(line)
+        _serve(pointed, allow_invalid)
+
+
+def _forgotten(store: Path) -> Iterator[str]:
+    """Say which runs wait for what simulated providers of an earlier start were doing."""
+    from orchestrator.upkeep.interrupted import at_providers
+
+    runs = at_providers(store)
+    if not runs:
+        return
+    yield "The simulated providers remember nothing of earlier starts. These runs wait in vain:"
+    yield from (f"  {run}" for run in runs[:SHOWN])
+    if len(runs) > SHOWN:
+        yield f"  and {len(runs) - SHOWN} more"
+    yield "They are tried again, or fail when time is over; `orchestrator runs cancel RUN` ends one now."
 
 
 def _say_ready(server: "Running") -> None:

@@ -37,6 +37,11 @@ def runs(db: sqlite3.Connection) -> Iterator[str]:
         yield run
 
 
+def at_providers(db: sqlite3.Connection, core: str) -> list[str]:
+    """Return the runs of which a provider has a task, or may; *core*: the connection that is none."""
+    return sorted({run for (run,) in db.execute(_SQL["runs_at_providers"], {"core": core})})
+
+
 @contextmanager
 def history(db: sqlite3.Connection, run: str) -> Iterator[History | None]:
     """Read one run, in one transaction for as long as the block lasts; None where it was just pruned."""

@@ -534,6 +534,11 @@ FROM jobs j JOIN runs r ON r.n = j.run
 WHERE j.status IN (SELECT value FROM json_each(:statuses)) AND j.id > :after
 ORDER BY j.id LIMIT :limit;
 
+-- name: runs_at_providers
+-- Runs of which a provider has a task, or may have one, once a job; :core is our own connection.
+SELECT r.id FROM jobs j JOIN runs r ON r.n = j.run
+WHERE j.status IN ('submitting', 'waiting', 'collecting', 'uncertain') AND j.connection <> :core;
+
 -- name: bound
 -- Task ids are a JSON list.
 SELECT task_id FROM jobs
