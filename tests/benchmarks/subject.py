@@ -6,7 +6,6 @@ switched off. What the benchmarks add is one look at each append once it is on d
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from orchestrator.settings import Address, Listen, Settings
 from orchestrator.store.rows import Append
 from orchestrator.tokens import Keyring
 from tests.benchmarks.connectors import FAN, connectors, workflow, workflow_name
+from tests.ports import free_port
 
 _POLL_S = 0.02
 
@@ -170,11 +170,3 @@ async def subject(folder: Path, provider_url: str) -> AsyncIterator[Subject]:
     joined = app.build(settings, connectors=connectors(provider_url))
     async with joined.running() as server:
         yield Subject(server, joined.keyring)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago: callback URLs name it before the listener is bound."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,6 +1,5 @@
 """What the client of the admin API tells when things do not go well, and how it reads lists and the log."""
 
-import socket
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,9 @@ import pytest
 from orchestrator.cli import client as client_module
 from orchestrator.cli.client import Client, Refusal, explained
 from orchestrator.cli.trouble import Trouble, Unreachable
+from tests.ports import free_port
 
 PROBLEM = "application/problem+json"
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def test_a_server_that_is_not_there_ends_with_3_and_says_what_to_do() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -16,15 +15,9 @@ import pytest
 
 from orchestrator.simulators.faults import Faults
 from orchestrator.simulators.server import Options, Running, start
+from tests.ports import free_port
 
 SHOOT = Path(__file__).parents[2] / "orchestrator" / "workflows" / "fashion-shoot.yaml"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def toml(key: str, value: Any) -> list[str]:
