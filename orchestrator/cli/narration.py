@@ -290,6 +290,8 @@ def _job_callback_received(data: Object, job: Object) -> Words:
 
 def _job_progressed(data: Object, job: Object) -> Words:
     progress, check = data.get("progress"), _at(data.get("check_at"))
+    if not check:
+        return "no result is expected any more", ""
     return (
         f"under way{f': {plain(progress)}' if progress else ''}",
         f"looked at again at {check}" if check else "",

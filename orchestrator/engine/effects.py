@@ -43,15 +43,23 @@ def effect_of(job: Job, operation: PlannedOperation) -> Effect | None:
         case "collecting":
             return Effect("collect", job.id, 0)
         case "uncertain":
-            kind: EffectKind = "resolve" if operation.resends or operation.looks_up else "wake"
-            due_at = job.wake_at if kind == "resolve" else job.uncertain_until
-            return Effect(kind, job.id, due_at or 0)
+            return _search(job, operation)
         case "waiting":
             return Effect("check" if operation.checks else "wake", job.id, job.wake_at or 0)
         case _ if not job.watched or job.wake_at is None:
             return None
         case _ if job.output is not None:
             return Effect("collect", job.id, 0)
+        case _ if not job.is_known:
+            return _search(job, operation)
+        case _ if operation.checks:
+            return Effect("check", job.id, job.wake_at)
         case _:
-            is_known = job.task_id is not None or job.resource_id is not None
-            return Effect("check" if is_known else "resolve", job.id, job.wake_at)
+            return Effect("wake", job.id, job.deadline_at or job.wake_at)
+
+
+def _search(job: Job, operation: PlannedOperation) -> Effect:
+    """Return what may find out whether a submit was accepted; one that nobody waits for is not sent again."""
+    if operation.looks_up or (operation.resends and job.is_open):
+        return Effect("resolve", job.id, job.wake_at or 0)
+    return Effect("wake", job.id, job.uncertain_until or 0)

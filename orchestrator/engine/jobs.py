@@ -11,7 +11,7 @@ from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Draft
 from orchestrator.engine.ends import fail, finish, keep, time_out
 from orchestrator.engine.large import split
-from orchestrator.engine.late import confirmed, looked_for, second_word, stop_watching, watched
+from orchestrator.engine.late import confirmed, late_verdict, second_word, stop_watching, unheard, watched
 from orchestrator.engine.looks import first_check, next_check
 from orchestrator.engine.money import exceeded
 from orchestrator.engine.questions import unanswered
@@ -211,8 +211,8 @@ def woke(draft: Draft, job: Job) -> None:
         grace_is_over(draft, job)
     elif job.status == "waiting" and not draft.operation(job).checks:
         _woke_waiting(draft, job)
-    elif job.watched and is_unaccounted(job):
-        looked_for(draft, job)
+    elif job.watched and job.output is None:
+        unheard(draft, job)
 
 
 def _woke_waiting(draft: Draft, job: Job) -> None:
@@ -286,8 +286,8 @@ def _late(draft: Draft, job: Job, trigger: t.CallbackArrived) -> None:
     ours = (job.task_id or job.resource_id) and (not task_id or job.task_id in (None, task_id))
     looks = ours and draft.operation(job).checks and not isinstance(meaning, Meaningless | Untrusted)
     _received(draft, job, trigger, "late", check_at=draft.at if looks else None)
-    if ours and isinstance(meaning, Verdict) and isinstance(meaning.outcome, Done):
-        finish(draft, draft.state.jobs[job.id], meaning.outcome, "callback")
+    if ours and isinstance(meaning, Verdict):
+        late_verdict(draft, draft.state.jobs[job.id], meaning.outcome)
     return None
 
 

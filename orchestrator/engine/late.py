@@ -25,12 +25,25 @@ def watched(draft: Draft, job: Job, trigger: t.Checked) -> None:
         draft.postponed[job.id] = next_check(draft, job, trigger)
 
 
-def looked_for(draft: Draft, job: Job) -> None:
-    """Look for the submit of a job that was cancelled before anybody knew of it, until its grace is over."""
-    if draft.at < (job.uncertain_until or 0):
-        draft.postponed[job.id] = resolve_at(draft, job)
-    else:
+def late_verdict(draft: Draft, job: Job, outcome: Done | Failed) -> None:
+    """The provider's last word on a job that had ended without a result."""
+    if isinstance(outcome, Done):
+        finish(draft, job, outcome, "callback")
+    elif job.watched and job.output is None:
         stop_watching(draft, job)
+
+
+def unheard(draft: Draft, job: Job) -> None:
+    """
+    Wake a job that was cancelled, of whose task nothing was heard: go on until its deadline.
+
+    One that was cancelled before anybody knew of its task is looked for until its grace is over.
+    """
+    until = job.deadline_at if job.is_known else job.uncertain_until
+    if until is None or draft.at >= until:
+        stop_watching(draft, job)
+    else:
+        draft.postponed[job.id] = until if job.is_known else resolve_at(draft, job)
 
 
 def stop_watching(draft: Draft, job: Job) -> None:

@@ -66,7 +66,7 @@ class Job:
     *seen*: digest of each delivery to the id of the first that had it. *repeats*: the latest of the
     others, to know one that the inbox offers again.
     *unseen*: that the provider has the task is only a person's word, and nobody has seen it there yet.
-    *watched*: it ended without a result, but its task may still bring one.
+    *watched*: it ended without a result, but its task may still bring one, and holds its slot until then.
     *reserved*: credits that it has or may have cost, by *price* until it is known; *budget* is
     the connection's that they count against.
     """
@@ -115,6 +115,11 @@ class Job:
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known which task it has, or what came of it."""
+        return self.task_id is not None or self.resource_id is not None
 
     @property
     def may_bring_more(self) -> bool:

@@ -321,14 +321,19 @@ def cancel_job(draft: Draft, job: Job) -> None:
 
     The instance is cancelled with it, unless another attempt has brought the result by now.
     """
-    operation = draft.operation(job)
-    at_provider = job.status in ("waiting", "collecting")
-    watched = at_provider and (job.output is not None or (operation.checks and not operation.drops))
-    watched = watched or (job.status == "uncertain" and operation.looks_up)
+    watched = _may_run_on(draft, job)
     draft.emit(e.JobCancelled(at=draft.at, job=job.id, watched=watched, credits=uncharged(draft, job)))
     if not succeed_by_kept(draft, job):
         draft.emit(e.StepCancelled(at=draft.at, step=job.step, index=job.index))
         instance_ended(draft, job)
+
+
+def _may_run_on(draft: Draft, job: Job) -> bool:
+    """Whether a provider may go on with the task of an open job that nobody waits for any more."""
+    operation = draft.operation(job)
+    if job.status == "created" or operation.waits in ("none", "timer", "person"):
+        return job.output is not None or (job.status == "uncertain" and operation.looks_up)
+    return job.output is not None or not operation.drops
 
 
 def succeed_by_kept(draft: Draft, job: Job) -> bool:

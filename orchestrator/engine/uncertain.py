@@ -61,7 +61,7 @@ def resolve_at(draft: Draft, job: Job) -> int:
     operation, until = draft.operation(job), job.uncertain_until or draft.at
     began = until - int(operation.uncertain_grace_s * SECOND)
     next_at = draft.at + min(max(draft.at - began, SECOND), 60 * SECOND)
-    if not (operation.resends or operation.looks_up):
+    if not (operation.looks_up or (operation.resends and job.is_open)):
         next_at = until
     return max(min(next_at, until), draft.at)
 
@@ -128,7 +128,7 @@ def bound_elsewhere(draft: Draft, job: Job, task_id: str) -> bool:
 
 def is_unaccounted(job: Job) -> bool:
     """Whether it ended before anybody knew what became of its submit."""
-    return job.may_bring_more and (job.unseen or (job.task_id is None and job.resource_id is None))
+    return job.may_bring_more and (job.unseen or not job.is_known)
 
 
 def adopt(

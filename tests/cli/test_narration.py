@@ -55,6 +55,12 @@ def test_an_event_without_its_fields_is_told_all_the_same(kind: str) -> None:
             "pictures, enhance anew",
         ),
         (
+            "job.progressed",
+            {"job": "job_1", "progress": None, "check_at": None},
+            "no result is expected any more",
+            "",
+        ),
+        (
             "operator.resolved",
             {"job": "job_1", "action": "adopt", "task_id": "t1", "why": "seen there"},
             "a person says: it is the provider's task t1",
