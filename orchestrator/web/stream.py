@@ -47,8 +47,9 @@ async def follow(request: web.Request) -> web.StreamResponse:
     if last is not None:
         after = last
     await check_run(deps.views, selection.stream)
-    if after is None:
-        after = await deps.log.last_sequence()
+    # Who has more than there is has read a log that a backup has replaced: for them everything is new.
+    end = await deps.log.last_sequence()
+    after = end if after is None else min(after, end)
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
     try:

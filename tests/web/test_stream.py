@@ -104,6 +104,16 @@ async def test_a_reader_that_leaves_before_the_first_event_misses_none(client: C
     assert await second.types(5) == BEGINNING
 
 
+async def test_a_reader_that_has_more_than_there_is_misses_nothing_new(client: Client, start: Start) -> None:
+    """Its events were those of a database that has been replaced by a backup since."""
+    reader = await read(client, last_id="1000")
+    await reader.block()
+
+    await start()
+
+    assert await reader.types(5) == BEGINNING
+
+
 async def test_the_header_wins_over_the_query_that_a_reconnect_repeats(client: Client, start: Start) -> None:
     await start()
     all_of_it = await read(client, last_id="0")
