@@ -335,11 +335,18 @@ def run_heading(run: Object, now: datetime | None = None) -> Text:
     )
 
 
+def large_text(artifact: Object | None, server: str) -> str:
+    """Return where to find what is too large to be shown; nothing where nothing is."""
+    if artifact is None:
+        return ""
+    where = artifact_address(artifact, server)
+    return f"too large to be shown here  {artifact_text(artifact)}  {where}"
+
+
 def run_outputs(run: Object, server: str) -> list[str]:
     """Return the outputs of a run as `output_lines` does, or where they are if they are too large."""
     if large := run.get("outputs_artifact"):
-        where = artifact_address(large, server)
-        return [f"the outputs are too large to be shown here  {artifact_text(large)}  {where}"]
+        return [f"the outputs are {large_text(large, server)}"]
     return output_lines(run["outputs"] or {}, server)
 
 

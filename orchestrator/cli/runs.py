@@ -65,8 +65,9 @@ def show(client: Client, run: str, as_json: bool) -> None:
         return
     out = render.console()
     out.print(render.run_heading(item))
-    facts = ((name, render.shortened(value)) for name, value in item["inputs"].items())
+    facts = ((name, render.shortened(value)) for name, value in (item["inputs"] or {}).items())
     about = (
+        ("inputs", render.large_text(item.get("inputs_artifact"), client.server)),
         ("labels", _labels(item)),
         ("started by", render.started_by(item["trigger"])),
         ("step of", render.plain((item.get("parent") or {}).get("run"))),

@@ -21,6 +21,7 @@ from orchestrator.engine import events as e
 from orchestrator.engine import holds, jobs, notices, questions, steps, uncertain
 from orchestrator.engine import triggers as t
 from orchestrator.engine.draft import Decision, Draft
+from orchestrator.engine.large import split
 from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RETRIABLE, RunState
 from orchestrator.errors import InvalidValue
@@ -74,13 +75,15 @@ def _dispatch(draft: Draft, trigger: t.Trigger) -> None:
 
 def _start(draft: Draft, trigger: t.Start) -> None:
     workflow = draft.plan.workflow
+    told, reference = split(draft.lay_aside(trigger.inputs))
     draft.emit(
         e.RunCreated(
             at=draft.at,
             run=trigger.run,
             workflow=workflow.name,
             digest=workflow.digest,
-            inputs=trigger.inputs,
+            inputs=told,
+            inputs_ref=reference,
             labels=trigger.labels,
             deadline_at=draft.at + int(workflow.timeout_s * SECOND),
             group=_group(workflow, trigger),

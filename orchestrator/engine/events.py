@@ -84,7 +84,7 @@ class RunCreated(Event):
     run: str
     workflow: str
     digest: str
-    inputs: dict[str, Any]
+    inputs: dict[str, Any] | None
     labels: dict[str, str]
     deadline_at: int
     group: str | None = None
@@ -92,6 +92,7 @@ class RunCreated(Event):
     parent: str | None = None
     trigger: dict[str, Any] | None = None
     notify: list[dict[str, Any]] = field(default_factory=list)
+    inputs_ref: LargeValue | None = None
 
 
 @dataclass(slots=True, kw_only=True)

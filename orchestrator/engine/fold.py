@@ -48,7 +48,7 @@ def _created(event: e.RunCreated) -> RunState:
         id=event.run,
         workflow=event.workflow,
         digest=event.digest,
-        inputs=event.inputs,
+        inputs=joined(event.inputs, event.inputs_ref) or {},
         labels=event.labels,
         created_at=event.at,
         deadline_at=event.deadline_at,

@@ -13,20 +13,32 @@ def scope(state: RunState, workflow: Workflow, looks_up: Iterable[LookUp]) -> di
     """
     Return the scope with the results of the steps that are looked up, and no others.
 
-    Errors:  NotLoaded, Unavailable for a large output that is read.
+    Errors:  NotLoaded, Unavailable for a large output that is read, or large inputs.
     """
+    looks_up = list(looks_up)
     paths = [path for path in looks_up if path[0] == "steps"]
     found = {str(path[1]): result(state, workflow.steps[str(path[1])]) for path in paths}
     read = {str(path[1]) for path in paths if path[2:3] in ((), (None,), ("output",))}
+    inputs = _inputs(state, is_read=any(path[0] == "inputs" for path in looks_up))
     need(value for step in read for value in found[step].large)
     return {
-        "inputs": state.inputs,
+        "inputs": inputs,
         "run": {"id": state.id, "labels": state.labels, "created_at": rfc3339(state.created_at)},
         "steps": {
             step: _opened(step, known) if step in read and known.large else known.seen
             for step, known in found.items()
         },
     }
+
+
+def _inputs(state: RunState, *, is_read: bool) -> dict[str, Any]:
+    if not isinstance(state.inputs, LargeValue):
+        return state.inputs
+    try:
+        inputs: dict[str, Any] = opened(state.inputs) if is_read else {}
+    except Unavailable as error:
+        raise Unavailable(f"the inputs of the run cannot be read: {error}") from None
+    return inputs
 
 
 def _opened(step: str, known: Result) -> dict[str, Any]:

@@ -238,7 +238,7 @@ class RunState:
     id: str
     workflow: str
     digest: str
-    inputs: dict[str, Any]
+    inputs: dict[str, Any] | LargeValue
     labels: dict[str, str]
     created_at: int
     deadline_at: int

@@ -19,7 +19,7 @@ from orchestrator.operations.relatives import Relatives, child_of, progress
 from orchestrator.operations.requests import as_sent
 from orchestrator.operations.usual import Usual
 from orchestrator.store.connections import STREAM
-from orchestrator.store.projection import outputs_of
+from orchestrator.store.projection import inputs_of, outputs_of
 from orchestrator.store.rows import Delivery, JobRow, Recorded, RunRow
 from orchestrator.times import rfc3339
 
@@ -30,13 +30,14 @@ _NOBODY = Relatives()
 
 def run_row(row: RunRow) -> Object:
     """Return a run as lists show it: without its steps."""
-    outputs = outputs_of(row)
+    inputs, outputs = inputs_of(row), outputs_of(row)
     return {
         "id": row.id,
         "workflow": row.workflow,
         "digest": row.digest,
         "status": row.status,
-        "inputs": orjson.loads(row.inputs),
+        "inputs": _plain(inputs),
+        "inputs_artifact": _artifact(inputs),
         "labels": orjson.loads(row.labels),
         "outputs": _plain(outputs),
         "outputs_artifact": _artifact(outputs),
@@ -70,7 +71,8 @@ def run(state: RunState, workflow: Workflow, relatives: Relatives = _NOBODY) -> 
         "workflow": state.workflow,
         "digest": state.digest,
         "status": state.status,
-        "inputs": state.inputs,
+        "inputs": _plain(state.inputs),
+        "inputs_artifact": _artifact(state.inputs),
         "labels": state.labels,
         "trigger": state.trigger,
         "parent": None if state.parent is None else {"run": relatives.parent, "job": state.parent},

@@ -125,7 +125,7 @@ def _events(wanted: Mapping[str, Any], events: Sequence[Object]) -> Iterator[Dif
 
 def _that(case: Case, workflow: Workflow, run: Object) -> Iterator[Difference]:
     scope = {
-        "inputs": run["inputs"],
+        "inputs": run["inputs"] or {},
         "outputs": run["outputs"] or {},
         "run": {key: run[key] for key in ("id", "status", "labels", "created_at", "error", "credits")},
         "steps": {id: _seen(run, id) for id in workflow.steps},

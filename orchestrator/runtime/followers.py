@@ -147,7 +147,7 @@ class Followers:
             "id": state.id,
             "workflow": state.workflow,
             "status": ENDS[end.type],
-            "inputs": state.inputs,
+            "inputs": await self._values.of(state.inputs),
             "outputs": await self._values.of(outputs),
             "labels": state.labels,
             "error": data.get("error"),

@@ -19,8 +19,8 @@ def run_row(state: RunState) -> RunRow:
         status=state.status,
         version=state.version,
         labels=orjson.dumps(state.labels),
-        inputs=orjson.dumps(state.inputs),
-        outputs=_json([state.outputs] if isinstance(state.outputs, LargeValue) else state.outputs),
+        inputs=orjson.dumps(_told(state.inputs)),
+        outputs=_json(_told(state.outputs)),
         error=_json(state.error),
         created_at=state.created_at,
         started_at=state.started_at,
@@ -30,10 +30,24 @@ def run_row(state: RunState) -> RunRow:
     )
 
 
+def inputs_of(row: RunRow) -> dict[str, Any] | LargeValue | None:
+    """Return the inputs that a run's row tells of."""
+    return _read(row.inputs)
+
+
 def outputs_of(row: RunRow) -> dict[str, Any] | LargeValue | None:
-    """Return the outputs that a run's row tells of; a reference stands there as a list of one object."""
-    outputs = None if row.outputs is None else orjson.loads(row.outputs)
-    return referred(outputs[0]) if isinstance(outputs, list) else outputs
+    """Return the outputs that a run's row tells of."""
+    return _read(row.outputs)
+
+
+def _told(value: dict[str, Any] | LargeValue | None) -> Any:
+    """Return *value* as a row has it: a reference stands there as a list of one object."""
+    return [value] if isinstance(value, LargeValue) else value
+
+
+def _read(column: bytes | None) -> dict[str, Any] | LargeValue | None:
+    value = None if column is None else orjson.loads(column)
+    return referred(value[0]) if isinstance(value, list) else value
 
 
 def _wake_at(state: RunState) -> int | None:

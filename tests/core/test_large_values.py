@@ -281,3 +281,42 @@ steps:
     assert ("not held any more" if damage == "missing" else "damaged") in error["message"]
     assert step_of(ended, "status")["status"] == "succeeded"
     assert "Traceback" not in server.log
+
+
+TAKES = """
+name: takes
+inputs:
+  base: {type: string}
+  text: {type: string}
+steps:
+  send:
+    uses: core/http
+    with: {url: '${{ inputs.base }}/send', json: {text: '${{ inputs.text }}'}, result: '${{ response.json }}'}
+outputs:
+  seen: ${{ steps.send.output.seen }}
+"""
+
+
+async def test_large_inputs_are_an_artifact_that_steps_read_like_any_other(
+    serve: Callable[..., Any], service: Any, book: Callable[[int], None]
+) -> None:
+    book(LIMIT)
+    server = await serve(TAKES)
+    small = await server.ended(await server.begin("takes", base=service.url, text="ä"))
+    large = await server.ended(await server.begin("takes", base=service.url, text="a" * LIMIT))
+    [listed] = [run for run in (await server.get("/runs"))["items"] if run["id"] == large["id"]]
+    _, told, _ = await server.says("runs", "show", large["id"])
+    code, verified, _ = await server.says("verify", "--config", str(server.folder / "orchestrator.toml"))
+    [created] = (await server.get(f"/runs/{large['id']}/events"))["items"][:1]
+
+    sent = json.dumps({"text": "a" * LIMIT}, ensure_ascii=False, separators=(",", ":")).encode()
+    assert small["inputs"]["text"] == "ä"
+    assert small["inputs_artifact"] is None
+    assert large["outputs"] == {"seen": sha256(sent).hexdigest()}
+    for shown in (large, listed):
+        assert shown["inputs"] is None
+        assert shown["inputs_artifact"]["media_type"] == "application/json"
+    assert created["data"]["inputs"] is None
+    assert created["data"]["inputs_ref"]["digest"] == large["inputs_artifact"]["digest"]
+    assert "too large to be shown here" in told
+    assert (code, "As written" in verified) == (0, True)
