@@ -89,7 +89,7 @@ def _of_comparison(node: nodes.Compare, type_of: TypeOf) -> Iterator[_Found]:
         right = operand.expr
         one, other = type_of(left), type_of(right)
         if operand.op in ("eq", "ne"):
-            if never_equal(one, other):
+            if never_equal(one, other) and not _are_written(left, right):
                 yield _in_vain(left, one, right, other)
         elif operand.op in ("in", "notin"):
             yield from _of_membership(left, one, right, other)
@@ -97,6 +97,11 @@ def _of_comparison(node: nodes.Compare, type_of: TypeOf) -> Iterator[_Found]:
             message = f"{_SIGNS[operand.op]} does not go with {named(one)} and {named(other)}"
             yield message, None, left
         left = right
+
+
+def _are_written(left: nodes.Node, right: nodes.Node) -> bool:
+    """Whether both are plain values, as in `1 == 2`: whoever compares these means what comes of it."""
+    return isinstance(left, nodes.Const) and isinstance(right, nodes.Const)
 
 
 def never_equal(one: Type, other: Type) -> bool:
@@ -147,7 +152,7 @@ def _of_membership(left: nodes.Node, one: Type, right: nodes.Node, other: Type) 
     elif kinds(other) == {"array"} and constants(one) is not None:
         for item in right.items if isinstance(right, nodes.List) else ():
             known = (Branch({"const": item.value}, {}),) if isinstance(item, nodes.Const) else UNKNOWN
-            if never_equal(one, known):
+            if never_equal(one, known) and not _are_written(left, item):
                 yield _in_vain(left, one, item, known)
 
 
