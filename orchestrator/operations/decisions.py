@@ -39,8 +39,10 @@ class Decisions:
         if await self._views.run(run) is None:
             raise NotFound(f"no run '{run}'")
         state = await self._driver.state(run)
-        job = _job(state, step, index)
         plan = await self._plans.pinned(state.digest, self._log.definition)
+        if step not in plan.operations:
+            raise NotFound(f"no step '{step}' in {run} (there are: {', '.join(plan.operations)})")
+        job = _job(state, step, index)
         operation = plan.operations[step]
         if operation.waits != "person":
             raise WrongState(f"step '{step}' asks nobody: it is {job.connection}/{job.operation}")
@@ -58,10 +60,9 @@ class Decisions:
 
 
 def _job(state: RunState, step: str, index: int | None) -> Job:
-    """Return the job of a step instance. Errors: NotFound; InvalidInput; WrongState where it has none."""
-    if step not in state.steps and not any(key[0] == step for key in state.instances):
-        known = ", ".join(state.steps) or "none has begun"
-        raise NotFound(f"no step '{step}' in {state.id} (there are: {known})")
+    """Return the job of a step instance. Errors: InvalidInput; WrongState where it has none."""
+    if step not in state.steps or state.steps[step].status == "pending":
+        raise WrongState(f"step '{step}' has not begun, so it asks nothing yet")
     instance = state.instances.get((step, index))
     name = step if index is None else f"{step}[{index}]"
     items = [key[1] for key in state.instances if key[0] == step and key[1] is not None]

@@ -59,6 +59,11 @@ steps:
     with:
       message: ${{ item }} in which size?
       choices: [small, large]
+  last:
+    uses: core/approve
+    needs: [pick]
+    if: failure()
+    with: {message: Once more?}
 outputs:
   sizes: ${{ steps.pick.output | map(attribute='chosen') | list }}
 """
@@ -188,6 +193,18 @@ async def test_a_step_that_asks_nobody_is_never_said_to_be_answered(server: Any)
 
     assert status == 409
     assert problem["detail"] == "step 'model' asks nobody: it is pizi/create_model"
+
+
+async def test_a_step_that_has_not_begun_is_told_from_one_that_is_not_there(server: Any) -> None:
+    run = await server.begin("listing")
+    await server.asked(run, "pick", 0)
+
+    early, too_early = await server.decide(run, "last", approved=True)
+    unknown, no_such = await server.decide(run, "lost", approved=True)
+
+    assert (early, unknown) == (409, 404)
+    assert too_early["detail"] == "step 'last' has not begun, so it asks nothing yet"
+    assert "there are: pick, last" in no_such["detail"]
 
 
 async def test_what_cannot_be_chosen_is_no_answer(server: Any) -> None:
