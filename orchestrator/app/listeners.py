@@ -89,13 +89,8 @@ async def _bind(stack: AsyncExitStack, runner: web.AppRunner | web.ServerRunner,
 
 def _deps(choices: Choices, parts: Parts, public: receiver.Receiver) -> admin.Deps:
     store, clock = parts.store, choices.clock
-    connections = Connections(
-        parts.limits.overview,
-        parts.ledger,
-        parts.checkups.check,
-        Budgets(choices.connectors, store, clock).of,
-        clock,
-    )
+    budgets = Budgets(choices.connectors, store, clock)
+    connections = Connections(parts.limits.overview, parts.ledger, parts.checkups.check, budgets.of, clock)
     return admin.Deps(
         runs=parts.runs,
         dry_runs=DryRuns(choices.library, parts.plans, connections, parts.files.check),
@@ -115,14 +110,14 @@ def _deps(choices: Choices, parts: Parts, public: receiver.Receiver) -> admin.De
         counts=parts.counters.all,
         ready=_readiness(store, parts),
         connections=connections,
-        board=Board(store, _known(parts, connections), clock),
+        board=Board(store, _known(parts, connections, budgets), clock),
         rejects=lambda: [_refused(reject) for reject in public.rejects],
         run_bytes_max=choices.settings.limits.run_body_size,
         artifact_bytes_max=choices.settings.limits.artifact_size,
     )
 
 
-def _known(parts: Parts, connections: Connections) -> Known:
+def _known(parts: Parts, connections: Connections, budgets: Budgets) -> Known:
     """Return what the waiting board is told by those who know."""
 
     limits, values = parts.limits, parts.worker.values
@@ -142,6 +137,7 @@ def _known(parts: Parts, connections: Connections) -> Known:
         last_check=parts.performer.last_checks.get,
         usual=parts.plans.usual.of,
         question=question,
+        most=budgets.most,
         connections=connections.all,
     )
 

@@ -35,3 +35,9 @@ class Budgets:
         until = holds.period_start(period_s, now) + round(period_s * SECOND)
         used = await self._held.held(holds.budget(connection, period_s, now))
         return {"credits": budget.credits, "per": budget.per, "used": used, "until": rfc3339(until)}
+
+    def most(self, connection: str) -> float | None:
+        """Return the credits that a whole period has, None where there is no budget."""
+        connector = self._connectors.get(connection)
+        budget = connector.settings.budget if connector is not None else None
+        return budget.credits if budget is not None else None

@@ -111,6 +111,7 @@ class Known:
                     leave no trace in the log.
     *usual*         how long tasks of a connection and operation take.
     *question*      what a job asks a person, for which its run is read.
+    *most*          credits that the whole budget of a connection has, where there is one.
     *connections*   how they stand, as the API shows it, with their budgets.
     """
 
@@ -118,6 +119,7 @@ class Known:
     last_check: Callable[[str], int | None]
     usual: Callable[[str, str], Usual | None]
     question: Callable[[JobRow], Awaitable[Object | None]]
+    most: Callable[[str], float | None]
     connections: Callable[[], Awaitable[Sequence[Object]]]
 
 
@@ -176,6 +178,9 @@ class Board:
         if item.reason == "budget":
             # Nobody looks at it again before there is more, and it waits as long as its run has time.
             shown["deadline_at"], shown["next_check_at"] = shown["next_check_at"], None
+            most = self._known.most(job.connection)
+            if most is not None and shown["credits_asked"] > most:
+                shown["waiting_for"] = f"a larger budget: its connection's has {most:g} credits in all"
         return shown
 
     async def totals(self) -> Object:

@@ -56,6 +56,25 @@ async def test_a_job_waits_when_the_budget_of_its_connection_is_reached_and_goes
     assert ended["credits"]["pizi"] == 5
 
 
+async def test_it_is_said_of_a_job_that_it_asks_for_more_than_there_will_ever_be(
+    simulators: Callable[..., Any], serve: Callable[..., Any]
+) -> None:
+    server = await serve(await simulators(**FAST), **EAGER)
+    server.providers["pizi"] |= {"prices": PRICES, "budget": {"credits": 2, "per": "3650d"}}
+    await server.kill()
+    await server.start()
+    await server.begin(product_images=[a_product()])
+    told: list[str] = []
+
+    async def is_said() -> bool:
+        told[:] = [item["waiting_for"] for item in (await server.get("/waiting?reason=budget"))["items"]]
+        return bool(told)
+
+    await server.until(is_said, "a job to wait for the budget", 20.0)
+
+    assert told == ["a larger budget: its connection's has 2 credits in all"]
+
+
 async def test_runs_that_come_together_do_not_spend_more_than_the_budget(
     simulators: Callable[..., Any], serve: Callable[..., Any]
 ) -> None:

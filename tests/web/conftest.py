@@ -182,13 +182,9 @@ def deps(
             raise ValueError("this is no image")
         return text
 
-    connections = Connections(
-        limits.overview,
-        Ledger(store, limits.pauses, clock),
-        world.check,
-        Budgets(plans.connectors, store, clock).of,
-        clock,
-    )
+    budgets = Budgets(plans.connectors, store, clock)
+    ledger = Ledger(store, limits.pauses, clock)
+    connections = Connections(limits.overview, ledger, world.check, budgets.of, clock)
 
     async def is_held(digest: str) -> bool:
         return folder.hold(digest)
@@ -203,6 +199,7 @@ def deps(
         last_check=world.checks.get,
         usual=plans.usual.of,
         question=question,
+        most=budgets.most,
         connections=connections.all,
     )
     return Deps(
