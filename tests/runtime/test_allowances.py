@@ -73,11 +73,21 @@ class Life:
         if not asked:
             return 0
         self.waiting = asked if lane is Lane.SUBMIT else []
-        _, waiting = await asyncio.wait(asked, timeout=0.02)
+        await _calm(asked)
+        waiting = [task for task in asked if not task.done()]
         for task in waiting:
             task.cancel()
         await asyncio.wait(asked)
         return count - len(waiting)
+
+
+async def _calm(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Return when none of *tasks* has ended for many turns of the loop: nothing here takes time."""
+    done, quiet = 0, 0
+    while quiet < 100:
+        await asyncio.sleep(0)
+        before, done = done, sum(task.done() for task in tasks)
+        quiet = quiet + 1 if done == before else 0
 
 
 @asynccontextmanager
