@@ -11,9 +11,7 @@ from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
-from orchestrator.engine.effects import Effect
-from orchestrator.engine.plan import Plan
-from orchestrator.engine.state import Job, RunState
+from orchestrator.engine.state import Job
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
 from orchestrator.operations.values import Values
@@ -22,6 +20,7 @@ from orchestrator.providers.pixza import PixzaSettings, connect
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.sqlite import SqliteStore
+from tests.runtime.onlooker import Onlooker
 
 CONNECTORS = {"pixza": connect(PixzaSettings(api_key=SecretStr("k")))}
 WORKFLOW = load(
@@ -36,16 +35,6 @@ steps:
     catalog=catalog(CONNECTORS),
 ).workflow
 DONE = Done(output={"id": "gen_1", "output_url": "https://example.com/1.png"}, task_id="gen_1")
-
-
-class Onlooker:
-    """Does nothing of what is asked for: the tests say what happened."""
-
-    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
-
-    def wake(self, run: str, job: str) -> None: ...
-
-    def freed(self) -> None: ...
 
 
 @pytest.fixture

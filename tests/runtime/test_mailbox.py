@@ -9,8 +9,6 @@ from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
-from orchestrator.engine.effects import Effect
-from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.operations.planned import Sending
 from orchestrator.operations.plans import Plans, catalog
@@ -20,6 +18,7 @@ from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.sqlite import SqliteStore
+from tests.runtime.onlooker import Onlooker
 
 CONNECTORS = {"pizi": connect(PiziSettings.model_validate({"kind": "pizi", "api_key": "k"}))}
 WORKFLOW = load(
@@ -35,16 +34,6 @@ steps:
     file="models.yaml",
     catalog=catalog(CONNECTORS),
 ).workflow
-
-
-class Onlooker:
-    """Does nothing of what is asked for: the tests say what happened."""
-
-    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
-
-    def wake(self, run: str, job: str) -> None: ...
-
-    def freed(self) -> None: ...
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
-from orchestrator.engine.effects import Effect
-from orchestrator.engine.plan import Plan
-from orchestrator.engine.state import Job, RunState
+from orchestrator.engine.state import Job
 from orchestrator.errors import Refused
 from orchestrator.operations.needs import Needs
 from orchestrator.operations.planned import Sending
@@ -31,6 +29,7 @@ from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.rows import Append, Delivery
 from orchestrator.store.sqlite import SqliteStore
+from tests.runtime.onlooker import Onlooker
 
 CONNECTORS = {"pixza": connect(PixzaSettings(api_key=SecretStr("k")))}
 WORKFLOW = load(
@@ -38,16 +37,6 @@ WORKFLOW = load(
     file="cat.yaml",
     catalog=catalog(CONNECTORS),
 ).workflow
-
-
-class Onlooker:
-    """Does nothing of what is asked for: the tests say what happened."""
-
-    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
-
-    def wake(self, run: str, job: str) -> None: ...
-
-    def freed(self) -> None: ...
 
 
 class Unlucky(SqliteStore):

@@ -12,9 +12,7 @@ from orchestrator.artifacts.folder import Folder
 from orchestrator.clock import SystemClock
 from orchestrator.definition.loader import load
 from orchestrator.engine import triggers as t
-from orchestrator.engine.effects import Effect
 from orchestrator.engine.large import LargeValue, lay_aside
-from orchestrator.engine.plan import Plan
 from orchestrator.engine.state import RunState
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operations.planned import Sending
@@ -25,6 +23,7 @@ from orchestrator.providers.pizi import PiziSettings, connect
 from orchestrator.runtime.limits import Limits
 from orchestrator.runtime.worker import Worker
 from orchestrator.store.sqlite import SqliteStore
+from tests.runtime.onlooker import Onlooker
 
 CONNECTORS = {"pizi": connect(PiziSettings.model_validate({"kind": "pizi", "api_key": "k"}))}
 WORKFLOW = load(
@@ -32,16 +31,6 @@ WORKFLOW = load(
     file="one.yaml",
     catalog=catalog(CONNECTORS),
 ).workflow
-
-
-class Onlooker:
-    """Does nothing of what is asked for: the tests say what happened."""
-
-    def perform(self, run: str, effect: Effect, state: RunState, plan: Plan) -> None: ...
-
-    def wake(self, run: str, job: str) -> None: ...
-
-    def freed(self) -> None: ...
 
 
 @pytest.fixture
